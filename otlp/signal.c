@@ -1,0 +1,36 @@
+/* signal.c: see signal.h. */
+#include "otlp/signal.h"
+
+#include <otlp/proto/logs_service.pb-c.h>
+#include <otlp/proto/metrics_service.pb-c.h>
+#include <otlp/proto/trace_service.pb-c.h>
+
+static const struct signal_info table[SIGNAL_COUNT] = {
+    [SIGNAL_METRICS] =
+        {"metrics",
+         {"/v1/metrics", sizeof("/v1/metrics") - 1},
+         &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor},
+    [SIGNAL_TRACES] =
+        {"traces",
+         {"/v1/traces", sizeof("/v1/traces") - 1},
+         &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor},
+    [SIGNAL_LOGS] =
+        {"logs",
+         {"/v1/logs", sizeof("/v1/logs") - 1},
+         &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor},
+};
+
+const struct signal_info *signal_info(enum signal signal)
+{
+    return &table[signal];
+}
+
+enum signal signal_of_path(struct slice path)
+{
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        if (slice_eq(path, table[i].path)) {
+            return (enum signal)i;
+        }
+    }
+    return SIGNAL_COUNT;
+}

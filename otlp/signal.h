@@ -1,0 +1,22 @@
+/* signal.h: the kinds of telemetry, their paths and their message types. */
+#ifndef SIGPOST_OTLP_SIGNAL_H
+#define SIGPOST_OTLP_SIGNAL_H
+
+#include "base/slice.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+enum signal { SIGNAL_METRICS, SIGNAL_TRACES, SIGNAL_LOGS, SIGNAL_COUNT };
+
+struct signal_info {
+    const char *name;                          /* "metrics": metric label, log word */
+    struct slice path;                         /* "/v1/metrics" */
+    const ProtobufCMessageDescriptor *request; /* ExportMetricsServiceRequest … */
+};
+
+const struct signal_info *signal_info(enum signal signal);
+
+/* The signal whose path this is, or SIGNAL_COUNT. */
+enum signal signal_of_path(struct slice path);
+
+#endif

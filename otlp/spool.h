@@ -1,0 +1,133 @@
+/* spool.h: the durable queue between "200" and the destinations.
+ *
+ * Append: spool_append copies a record and hands it to the one writer thread, which gathers all
+ * that arrived while the last sync ran, writes them with one writev, makes them durable with one
+ * fdatasync, and only then calls each record's `done`. Read: each destination has its own reader
+ * with its own durable cursor; a segment file is deleted when every cursor has passed it.
+ *
+ * On disk ({dir}, 0700, locked): <first sequence as 16 hex digits>.seg, segments of frames (see
+ * segment.h); cursor.<name>; quarantine/ for what recovery moved aside. A torn tail is cut at
+ * start, damage is moved aside and counted, and nothing in the files is a reason not to start.
+ * A failed sync is never retried: the spool stops taking data (spool_stats.failed) and the process
+ * is to restart.
+ */
+#ifndef SIGPOST_OTLP_SPOOL_H
+#define SIGPOST_OTLP_SPOOL_H
+
+#include "base/buf.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/slice.h"
+#include "otlp/signal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPOOL_SESSION_MAX 128
+#define SPOOL_KEY_ID_MAX 64
+
+enum spool_sync { SPOOL_SYNC_ALWAYS, SPOOL_SYNC_INTERVAL, SPOOL_SYNC_NEVER };
+
+struct spool;
+struct spool_reader;
+
+struct spool_options {
+    const char *dir;
+    uint64_t max_bytes;     /* of all segment files together */
+    uint64_t segment_bytes; /* 0: chosen from max_bytes and max_payload */
+    uint32_t max_payload;   /* the longest payload that will be appended */
+    uint64_t max_queued;    /* bytes in memory waiting for the writer, past it SPOOL_FULL at once;
+                               0: 64 MiB */
+    int64_t wait_ns;        /* how long a record may wait for room on disk before SPOOL_FULL */
+    enum spool_sync sync;   /* interval: a sync a second, done called after the write */
+};
+
+/* Opens or makes the spool, recovers what is there and starts the writer. NULL and a sentence when
+ * the directory cannot be used (missing rights, locked by another process, not enough room for one
+ * segment). metrics (not NULL) gets sigpost_spool_*. */
+struct spool *spool_open(const struct spool_options *options, struct metrics *metrics,
+                         struct result *why);
+
+/* Writes and syncs what is queued, stops the writer, frees. Readers must be closed before. */
+void spool_close(struct spool *spool);
+
+struct spool_record {
+    enum signal signal;
+    int64_t arrived_ns;   /* wall time */
+    struct slice session; /* up to SPOOL_SESSION_MAX */
+    struct slice key_id;  /* up to SPOOL_KEY_ID_MAX */
+    struct slice payload; /* 1 to max_payload bytes: one serialised Export…ServiceRequest */
+};
+
+enum spool_outcome {
+    SPOOL_DURABLE,
+    SPOOL_FULL,   /* no room within wait_ns, or too much waiting in memory */
+    SPOOL_FAILED, /* the disk refused; nothing was promised */
+    SPOOL_CLOSED  /* spool_close began before it was written */
+};
+
+/* Called once for each append, on the writer's thread (or on the caller's, before spool_append
+ * returns, when refused at once). Must be short and must not call the spool. */
+typedef void (*spool_done)(void *arg, enum spool_outcome outcome);
+
+/* Copies the record (the caller's bytes may go at once). Any thread; never blocks on the disk. */
+void spool_append(struct spool *spool, const struct spool_record *record, spool_done done,
+                  void *arg);
+
+struct spool_stats {
+    uint64_t bytes;           /* of segment files, used parts */
+    uint64_t pending_records; /* behind the slowest cursor */
+    int64_t oldest_ns;        /* arrival of the oldest record behind the slowest cursor, or 0 */
+    uint64_t quarantined;     /* damaged places moved aside since start, recovery included */
+    unsigned retry_after_s;   /* when a refused client may hope for room: 1 to 300 */
+    bool failed;              /* a write or sync failed for good: restart */
+    bool full;                /* records are being refused for lack of room */
+};
+void spool_get_stats(struct spool *spool, struct spool_stats *out);
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Sequence numbers count records from 1 for the life of the spool; 0 is before all. */
+
+struct spool_frame {
+    uint64_t sequence;
+    enum signal signal;
+    int64_t arrived_ns;
+    char session[SPOOL_SESSION_MAX + 1];
+    char key_id[SPOOL_KEY_ID_MAX + 1];
+    size_t payload_offset; /* where the payload begins in the caller's buf */
+    size_t payload_len;
+};
+
+/* Opens the reader `name` ([a-z0-9_-]{1,32}) at its durable cursor; a new name starts at the oldest
+ * record that is still there. NULL and a sentence on failure. A reader belongs to one thread, but
+ * for spool_reader_wake_fd's descriptor. */
+struct spool_reader *spool_reader_open(struct spool *spool, const char *name, struct result *why);
+/* Makes the last acknowledged position durable and frees the reader. */
+void spool_reader_close(struct spool_reader *reader);
+
+/* Drops cursors of names that are not in `names` (destinations taken out of the configuration), so
+ * that they hold no segment back. Before any reader is opened. */
+void spool_forget_readers_except(struct spool *spool, const char *const *names, size_t n);
+
+enum spool_read { SPOOL_READ_OK, SPOOL_READ_EMPTY, SPOOL_READ_ERROR };
+
+/* Reads the next durable record: appends its payload to `into` (which may hold others before it)
+ * and fills *frame. EMPTY: none yet, `into` untouched. Damage met on the way is skipped and
+ * counted. ERROR: out of memory or the file cannot be read now; call again later. */
+enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
+                                  struct buf *into);
+
+/* Goes back: the next record read is the first with a sequence >= `sequence` that is still there.
+ */
+void spool_reader_seek(struct spool_reader *reader, uint64_t sequence);
+
+/* Everything up to and including `sequence` is done with. The cursor file follows at most a second
+ * later, and at close; after a crash some records may be read again, never less. */
+void spool_reader_ack(struct spool_reader *reader, uint64_t sequence);
+
+/* An eventfd that becomes readable when records became durable since the last spool_reader_next
+ * that said EMPTY (which clears it). Owned by the reader. */
+int spool_reader_wake_fd(struct spool_reader *reader);
+
+#endif

@@ -1,0 +1,39 @@
+/* registry.h: the telemetry sessions: the runs of signed clients that are there now.
+ *
+ * A session is made by its first verified request, touched by each, and ends after idle_ns of
+ * silence. Sharded by hash; a shard's lock is held for one look-up. Within a shard the sessions are
+ * a list from last touched to idlest, so that expiry takes from its end and never scans; past the
+ * cap the idlest makes room. At most 200 bytes a session. Thread-safe.
+ */
+#ifndef SIGPOST_SESSION_REGISTRY_H
+#define SIGPOST_SESSION_REGISTRY_H
+
+#include "base/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct registry;
+
+/* NULL when out of memory. max_sessions at least 1. */
+struct registry *registry_create(size_t max_sessions, int64_t idle_ns);
+void registry_destroy(struct registry *registry);
+
+/* A verified request of `session` (1 to 128 bytes) with `key_id` at monotonic now_ns. Returns
+ * whether the session is new. */
+bool registry_touch(struct registry *registry, struct slice session, struct slice key_id,
+                    int64_t now_ns);
+
+/* Copies the key id of the session's last request into out (NUL-terminated, up to 64 bytes) and
+ * returns its length; 0 for an unknown session. */
+size_t registry_last_key(struct registry *registry, struct slice session, char out[65]);
+
+/* Frees sessions that fell silent; returns how many. */
+size_t registry_expire(struct registry *registry, int64_t now_ns);
+
+size_t registry_count(struct registry *registry);
+
+/* Takes effect at the next expiry (reload). */
+void registry_set_idle(struct registry *registry, int64_t idle_ns);
+
+#endif
