@@ -1,0 +1,23 @@
+/* append_wait.h: requests that wait until the spool says "durable".
+ *
+ * The spool's writer thread answers through the worker's message queue; the request itself may end
+ * meanwhile (its pool goes with the connection), so the waiting append holds its only pointer to it
+ * and a hook in the pool clears that pointer.
+ */
+#ifndef SIGPOST_GATEWAY_APPEND_WAIT_H
+#define SIGPOST_GATEWAY_APPEND_WAIT_H
+
+#include "gateway/gateway.h"
+
+/* Appends the record and answers req when its outcome is known, or with 503 when the disk takes
+ * longer than the worker's reply_deadline. started_ns: monotonic, for the duration metric. */
+void append_wait_start(struct worker *worker, h2o_req_t *req, const struct spool_record *record,
+                       int64_t started_ns);
+
+/* Answers 200 to a request that has nothing to store. */
+void append_wait_skip(struct worker *worker, h2o_req_t *req, int64_t started_ns);
+
+/* Answers the requests of the settled appends in `messages`, on the worker's loop. */
+void append_wait_settle(h2o_linklist_t *messages);
+
+#endif

@@ -1,0 +1,49 @@
+/* counters.c: see counters.h. */
+#include "gateway/counters.h"
+
+#include "base/clock.h"
+
+static const double DURATION_BOUNDS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                         0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+
+void counters_register(struct counters *counters, struct metrics *metrics)
+{
+    for (unsigned i = 0; i < REASON_COUNT; i++) {
+        counters->verdicts[i] = metrics_counter(
+            metrics, "sigpost_auth_requests_total", "Signed-ingest requests by final verdict.",
+            METRIC_LABELS("result", reason_info((enum reason)i)->word));
+    }
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        const char *name = signal_info((enum signal)i)->name;
+        counters->requests[i] =
+            metrics_counter(metrics, "sigpost_ingest_requests_total", "Valid payloads taken in.",
+                            METRIC_LABELS("signal", name, "encoding", "identity"));
+    }
+    counters->bytes =
+        metrics_counter(metrics, "sigpost_ingest_bytes_total",
+                        "Bytes of valid payloads, as they came on the wire.", METRIC_NO_LABELS);
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        const char *name = signal_info((enum signal)i)->name;
+        counters->items[i] = metrics_counter(
+            metrics, "sigpost_ingest_items_total",
+            "Data points, spans and log records in valid payloads.", METRIC_LABELS("signal", name));
+    }
+    counters->duration = metrics_histogram(
+        metrics, "sigpost_request_duration_seconds",
+        "Time from the whole request to its answer, the disk included.", METRIC_NO_LABELS,
+        DURATION_BOUNDS, sizeof(DURATION_BOUNDS) / sizeof(DURATION_BOUNDS[0]));
+}
+
+void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns)
+{
+    metric_add(counters->verdicts[verdict], 1);
+    metric_observe(counters->duration, (double)(clock_mono_ns() - started_ns) / 1e9);
+}
+
+void counters_payload(const struct counters *counters, enum signal signal, uint64_t items,
+                      uint64_t bytes)
+{
+    metric_add(counters->requests[signal], 1);
+    metric_add(counters->items[signal], items);
+    metric_add(counters->bytes, bytes);
+}

@@ -1,0 +1,29 @@
+/* counters.h: what the gateway counts of its requests. Hot: handles are made once, at start. */
+#ifndef SIGPOST_GATEWAY_COUNTERS_H
+#define SIGPOST_GATEWAY_COUNTERS_H
+
+#include "base/metrics.h"
+#include "base/reason.h"
+#include "otlp/signal.h"
+
+#include <stdint.h>
+
+struct counters {
+    struct metric *verdicts[REASON_COUNT];
+    struct metric *requests[SIGNAL_COUNT];
+    struct metric *items[SIGNAL_COUNT];
+    struct metric *bytes;
+    struct metric *duration;
+};
+
+/* Makes the series, so that each is shown with 0 from the start. */
+void counters_register(struct counters *counters, struct metrics *metrics);
+
+/* One ingest request has got its final verdict; started_ns is monotonic. */
+void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns);
+
+/* One valid payload was taken in. */
+void counters_payload(const struct counters *counters, enum signal signal, uint64_t items,
+                      uint64_t bytes);
+
+#endif

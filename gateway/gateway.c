@@ -1,0 +1,196 @@
+/* gateway.c: the parts of the gateway, put together and taken apart in order. */
+#include "gateway/gateway.h"
+
+#include "base/clock.h"
+#include "gateway/destinations.h"
+#include "gateway/health.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* The ring of the configured sources; NULL and a sentence when they are broken, or when there is no
+ * key and one is needed. */
+static struct keyring *open_keyring(const struct config *config, struct metrics *metrics,
+                                    struct result *why)
+{
+    const struct keyring_sources sources = {config->secrets.keyring, config->secrets.secret_file,
+                                            config->secrets.secret_file_set,
+                                            config->secrets.signing_secret};
+    struct keyring *keyring = keyring_open(&sources, metrics, why);
+    if (keyring == NULL) {
+        return NULL;
+    }
+    struct keyring_counts counts;
+    keyring_counts(keyring, clock_wall_s(), &counts);
+    if (config->auth.required && counts.active + counts.pending == 0) {
+        result_fail(why,
+                    "no signing key: neither %s nor %s has one and KOTORMODSYNC_SIGNING_SECRET is "
+                    "not set; run `sigpostctl secret init`, or set REQUIRE_AUTH=false to let "
+                    "unsigned requests in",
+                    config->secrets.keyring, config->secrets.secret_file);
+        keyring_close(keyring);
+        return NULL;
+    }
+    return keyring;
+}
+
+static bool init_secure_memory(struct result *why)
+{
+    struct result said = RESULT_INIT;
+    if (!keyring_init_memory(&said)) {
+        return result_fail(why, "%s", said.text);
+    }
+    if (said.text[0] != '\0') {
+        LOG_WARN("secrets may reach the swap", LOG_STR("why", said.text));
+    }
+    return true;
+}
+
+bool gateway_check_keys(const struct config *config, struct result *why)
+{
+    struct keyring *keyring = init_secure_memory(why) ? open_keyring(config, NULL, why) : NULL;
+    if (keyring != NULL) {
+        keyring_close(keyring);
+    }
+    return keyring != NULL;
+}
+
+static bool open_rooms(struct gateway *gateway, struct result *why)
+{
+    const struct config *config = gateway_config(gateway);
+    gateway->registry = registry_create(config->session.max_tracked, config->session.idle_timeout);
+    gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
+    gateway->pages = page_store_create(config->templates.dir);
+    gateway->lobby = lobby_create(config->session.max, config->session.idle_timeout);
+    if (gateway->registry == NULL || gateway->rate_limit == NULL || gateway->pages == NULL ||
+        gateway->lobby == NULL) {
+        return result_fail(why, "out of memory");
+    }
+    return true;
+}
+
+static bool make_state_dir(const char *dir, struct result *why)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        return result_fail_errno(why, errno, "state.dir: cannot make %s", dir);
+    }
+    return true;
+}
+
+static enum spool_sync spool_sync_of(enum config_sync sync)
+{
+    switch (sync) {
+    case CONFIG_SYNC_INTERVAL:
+        return SPOOL_SYNC_INTERVAL;
+    case CONFIG_SYNC_NEVER:
+        return SPOOL_SYNC_NEVER;
+    case CONFIG_SYNC_ALWAYS:
+        break;
+    }
+    return SPOOL_SYNC_ALWAYS;
+}
+
+static bool open_spool(struct gateway *gateway, struct result *why)
+{
+    const struct config *config = gateway_config(gateway);
+    char dir[4096];
+    snprintf(dir, sizeof(dir), "%s/spool", config->state.dir);
+    const struct spool_options options = {
+        .dir = dir,
+        .max_bytes = config->spool.max_bytes,
+        .max_payload = (uint32_t)config->server.max_body,
+        .wait_ns = config->spool.wait,
+        .sync = spool_sync_of(config->spool.sync),
+    };
+    if (!make_state_dir(config->state.dir, why)) {
+        return false;
+    }
+    gateway->spool = spool_open(&options, gateway->metrics, why);
+    return gateway->spool != NULL;
+}
+
+struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
+{
+    struct gateway *gateway = calloc(1, sizeof(*gateway));
+    *bad_config = false;
+    if (gateway == NULL) {
+        config_free(config);
+        result_fail(why, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&gateway->lobby_lock, NULL);
+    gateway_replace_config(gateway, config);
+    gateway->metrics = metrics_create();
+    if (gateway->metrics == NULL) {
+        result_fail(why, "out of memory");
+        goto failed;
+    }
+    counters_register(&gateway->counters, gateway->metrics);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        result_fail(why, "libcurl cannot be initialised");
+        goto failed;
+    }
+    if (!init_secure_memory(why)) {
+        goto failed;
+    }
+    gateway->keyring = open_keyring(config, gateway->metrics, why);
+    if (gateway->keyring == NULL) {
+        *bad_config = true;
+        goto failed;
+    }
+    if (!open_rooms(gateway, why) || !open_spool(gateway, why) ||
+        !destinations_start(gateway, why)) {
+        goto failed;
+    }
+    health_register_metrics(gateway);
+    return gateway;
+
+failed:
+    gateway_stop(gateway, clock_mono_ns());
+    gateway_close(gateway);
+    return NULL;
+}
+
+void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns)
+{
+    destinations_stop(gateway, deadline_mono_ns);
+    if (gateway->spool != NULL) {
+        spool_close(gateway->spool);
+        gateway->spool = NULL;
+    }
+}
+
+void gateway_close(struct gateway *gateway)
+{
+    lobby_destroy(gateway->lobby);
+    page_store_destroy(gateway->pages);
+    rate_limit_destroy(gateway->rate_limit);
+    registry_destroy(gateway->registry);
+    if (gateway->keyring != NULL) {
+        keyring_close(gateway->keyring);
+    }
+    metrics_destroy(gateway->metrics);
+    pthread_mutex_destroy(&gateway->lobby_lock);
+    for (size_t i = 0; i < gateway->n_configs; i++) {
+        config_free(gateway->configs[i]);
+    }
+    free(gateway->configs);
+    free(gateway);
+    curl_global_cleanup();
+}
+
+void gateway_replace_config(struct gateway *gateway, struct config *config)
+{
+    struct config **grown =
+        realloc(gateway->configs, (gateway->n_configs + 1) * sizeof(*gateway->configs));
+    if (grown == NULL) {
+        LOG_ERROR("out of memory: the configuration cannot be replaced");
+        abort();
+    }
+    gateway->configs = grown;
+    gateway->configs[gateway->n_configs++] = config;
+    atomic_store_explicit(&gateway->config, config, memory_order_release);
+}

@@ -1,0 +1,88 @@
+/* gateway.h: what the rooms of the gateway share: one struct gateway for the process, one struct
+ * worker for each event loop. main.c builds the gateway; server.c the workers.
+ */
+#ifndef SIGPOST_GATEWAY_GATEWAY_H
+#define SIGPOST_GATEWAY_GATEWAY_H
+
+#include "base/config.h"
+#include "base/metrics.h"
+#include "base/reason.h"
+#include "gateway/counters.h"
+#include "gateway/page_store.h"
+#include "gateway/rate_limit.h"
+#include "otlp/destination.h"
+#include "otlp/signal.h"
+#include "otlp/spool.h"
+#include "secrets/keyring.h"
+#include "session/lobby.h"
+#include "session/registry.h"
+
+#include <h2o.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define GATEWAY_DESTINATIONS_MAX 8
+
+struct gateway {
+    const struct config *_Atomic config;
+    struct config **configs; /* every one there was: a worker may still be reading an old one */
+    size_t n_configs;
+    struct metrics *metrics;
+    struct counters counters;
+    struct keyring *keyring;
+    struct registry *registry;
+    struct rate_limit *rate_limit;
+    struct page_store *pages;
+    struct spool *spool;
+    struct destination *destinations[GATEWAY_DESTINATIONS_MAX];
+    size_t n_destinations;
+    pthread_mutex_t lobby_lock;
+    struct lobby *lobby; /* under lobby_lock */
+    atomic_uint connections;
+};
+
+struct worker {
+    struct gateway *gateway;
+    h2o_context_t ctx;
+    h2o_accept_ctx_t accept;
+    h2o_socket_t *listener;             /* NULL once draining */
+    h2o_multithread_receiver_t settled; /* appends whose outcome is known */
+    h2o_timeout_t reply_deadline;       /* of requests that wait for the disk */
+    unsigned waiting;                   /* appends under way */
+    struct keyring_reader *keys;
+    bool paused; /* at the connection cap: the listener is not read */
+    pthread_t thread;
+};
+
+/* The worker on whose loop a request runs. */
+static inline struct worker *worker_of(h2o_req_t *req)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct worker, ctx, req->conn->ctx);
+}
+
+/* The configuration in force. Good until the process ends. */
+static inline const struct config *gateway_config(struct gateway *gateway)
+{
+    return atomic_load_explicit(&gateway->config, memory_order_acquire);
+}
+
+/* Builds everything behind the server, in the order in which each part needs the others: memory for
+ * secrets, keys, sessions, pages, spool, destinations. Owns config from now on, also when it fails.
+ * NULL and a sentence; *bad_config tells whether it is the configuration (exit 2) or the machine
+ * (exit 1) that must be mended. */
+struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why);
+
+/* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
+bool gateway_check_keys(const struct config *config, struct result *why);
+
+/* Stops the destinations (until the monotonic deadline), then the spool. Before gateway_close, and
+ * before the server is freed: the spool's thread may still be waking a worker. */
+void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns);
+
+/* Frees everything. No thread may use the gateway any more. */
+void gateway_close(struct gateway *gateway);
+
+/* Puts another configuration in force; owns it. */
+void gateway_replace_config(struct gateway *gateway, struct config *config);
+
+#endif

@@ -1,0 +1,188 @@
+/* housekeeper.c: see housekeeper.h. One poll over signals, the key sources and a one-second tick.
+ */
+#include "gateway/housekeeper.h"
+
+#include "base/clock.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define TICK_MS 1000
+#define KEYS_TICKS 30 /* keys are read again that often even when nobody said they changed */
+
+extern char **environ;
+
+struct housekeeper {
+    struct gateway *gateway;
+    const char *config_path;
+    int signals;
+    unsigned ticks;
+    bool keys_were_bad;
+};
+
+static sigset_t our_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+void housekeeper_block_signals(void)
+{
+    sigset_t set = our_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void housekeeper_end_on_second_signal(void)
+{
+    sigset_t set = our_signals();
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void reload_keys(struct housekeeper *self)
+{
+    struct result why = RESULT_INIT;
+    bool good = keyring_reload(self->gateway->keyring, &why);
+    if (!good) {
+        LOG_ERROR("keys not reloaded, the old ones stay", LOG_STR("why", why.text));
+    } else if (self->keys_were_bad) {
+        LOG_INFO("keys reloaded");
+    }
+    self->keys_were_bad = !good;
+}
+
+static void say_lines(const char *message, const struct buf *lines)
+{
+    const char *at = lines->data;
+    const char *end = at + lines->len;
+    while (at != NULL && at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = newline != NULL ? (size_t)(newline - at) : (size_t)(end - at);
+        LOG_WARN(message, LOG_SLICE("what", slice_make(at, len)));
+        at += len + 1;
+    }
+}
+
+static void apply(struct gateway *gateway, const struct config *config)
+{
+    log_setup(config->log.format, config->log.level);
+    rate_limit_set(gateway->rate_limit, config->rate.per_address, config->rate.burst);
+    registry_set_idle(gateway->registry, config->session.idle_timeout);
+    pthread_mutex_lock(&gateway->lobby_lock);
+    lobby_set_limits(gateway->lobby, config->session.max, config->session.idle_timeout);
+    pthread_mutex_unlock(&gateway->lobby_lock);
+}
+
+/* The old configuration is not freed: a worker may be reading it, and reloads are rare. */
+static void reload_config(struct housekeeper *self)
+{
+    struct result why = RESULT_INIT;
+    struct gateway *gateway = self->gateway;
+    struct config *fresh = config_load(self->config_path, environ, &why);
+    if (fresh == NULL) {
+        LOG_ERROR("configuration not reloaded, the old one stays", LOG_STR("why", why.text));
+        return;
+    }
+    struct buf restart = BUF_INIT;
+    config_needs_restart(gateway_config(gateway), fresh, &restart);
+    if (restart.len != 0) {
+        LOG_WARN("these keys changed and need a restart",
+                 LOG_SLICE("keys", slice_make(restart.data, restart.len)));
+    }
+    struct buf warnings = BUF_INIT;
+    config_warnings(fresh, environ, &warnings);
+    say_lines("configuration", &warnings);
+    gateway_replace_config(gateway, fresh);
+    apply(gateway, fresh);
+    LOG_INFO("configuration reloaded");
+    buf_free(&restart);
+    buf_free(&warnings);
+}
+
+/* Returns true when the signal asks for a stop. */
+static bool take_signal(struct housekeeper *self)
+{
+    struct signalfd_siginfo info;
+    if (read(self->signals, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+        return false;
+    }
+    if (info.ssi_signo == SIGHUP) {
+        reload_config(self);
+        reload_keys(self);
+        return false;
+    }
+    LOG_INFO("stopping", LOG_STR("signal", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));
+    return true;
+}
+
+static void tick(struct housekeeper *self)
+{
+    struct gateway *gateway = self->gateway;
+    int64_t now_ns = clock_mono_ns();
+    log_flush(false);
+    registry_expire(gateway->registry, now_ns);
+    pthread_mutex_lock(&gateway->lobby_lock);
+    lobby_expire(gateway->lobby, now_ns);
+    pthread_mutex_unlock(&gateway->lobby_lock);
+    page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
+    if (++self->ticks % KEYS_TICKS == 0) {
+        reload_keys(self);
+    }
+}
+
+static bool spool_failed(struct gateway *gateway)
+{
+    struct spool_stats stats;
+    spool_get_stats(gateway->spool, &stats);
+    return stats.failed;
+}
+
+static int loop(struct housekeeper *self)
+{
+    int64_t next_tick = clock_mono_ns();
+    struct pollfd fds[2] = {{.fd = self->signals, .events = POLLIN},
+                            {.fd = keyring_watch_fd(self->gateway->keyring), .events = POLLIN}};
+    for (;;) {
+        poll(fds, 2, TICK_MS);
+        if ((fds[1].revents & POLLIN) != 0) {
+            keyring_drain_watch(self->gateway->keyring);
+            reload_keys(self);
+        }
+        if ((fds[0].revents & POLLIN) != 0 && take_signal(self)) {
+            return 0;
+        }
+        if (spool_failed(self->gateway)) {
+            LOG_ERROR("the spool failed; stopping so that a restart can scan it");
+            return 1;
+        }
+        if (clock_mono_ns() >= next_tick) {
+            next_tick = clock_mono_ns() + TICK_MS * NS_PER_MS;
+            tick(self);
+        }
+        fds[0].revents = fds[1].revents = 0;
+    }
+}
+
+int housekeeper_run(struct gateway *gateway, const char *config_path)
+{
+    sigset_t set = our_signals();
+    struct housekeeper self = {.gateway = gateway, .config_path = config_path};
+    self.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self.signals < 0) {
+        LOG_ERROR("cannot watch for signals");
+        return 1;
+    }
+    int result = loop(&self);
+    close(self.signals);
+    return result;
+}

@@ -1,0 +1,247 @@
+/* ingest.c: the way of one signed request, step by step, from the socket to the spool.
+ *
+ * Each step either lets the request go on or sets the verdict; the first that refuses ends it.
+ * Nothing of the body is looked at before the signature holds. What waits for the disk is in
+ * append_wait.c.
+ */
+#include "gateway/ingest.h"
+
+#include "base/clock.h"
+#include "gateway/append_wait.h"
+#include "gateway/client_addr.h"
+#include "gateway/http.h"
+#include "gateway/reply.h"
+#include "otlp/validate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define FORWARDED_FOR_MAX 16
+#define NOT_READY_RETRY_S 60
+
+struct ingest {
+    struct worker *worker;
+    h2o_req_t *req;
+    const struct config *config;
+    int64_t started_ns; /* monotonic */
+    int64_t now_ns;     /* wall */
+    struct ip_addr client;
+    struct signature_headers headers;
+    struct signature_claim claim;
+    struct keyring_match key;
+    enum signal signal;
+    uint64_t items;
+    enum reason verdict;
+    unsigned retry_after_s;
+    char detail[VALIDATE_FAULT_MAX + 64]; /* for the client, behind the verdict's own words */
+};
+
+static bool refuse(struct ingest *in, enum reason reason)
+{
+    in->verdict = reason;
+    return false;
+}
+
+static bool find_client(struct ingest *in)
+{
+    struct slice hops[FORWARDED_FOR_MAX];
+    struct ip_addr peer = http_peer(in->req);
+    size_t n = http_header_all(in->req, SLICE_LIT("x-forwarded-for"), hops, FORWARDED_FOR_MAX);
+    in->client = client_addr_find(in->config->server.trusted_proxies,
+                                  in->config->server.n_trusted_proxies, &peer, hops, n);
+    return true;
+}
+
+static bool take_rate_token(struct ingest *in)
+{
+    if (rate_limit_take(in->worker->gateway->rate_limit, &in->client, in->started_ns,
+                        &in->retry_after_s)) {
+        return true;
+    }
+    return refuse(in, REASON_RATE_LIMITED);
+}
+
+/* Count and grammar of the signing headers. */
+static bool read_claim(struct ingest *in)
+{
+    for (size_t i = 0; i < in->req->headers.size; i++) {
+        const h2o_header_t *header = &in->req->headers.entries[i];
+        signature_headers_add(&in->headers, http_slice(*header->name), http_slice(header->value));
+    }
+    enum reason reason = signature_parse(&in->headers, &in->claim);
+    return reason == REASON_OK || refuse(in, reason);
+}
+
+static bool check_window(struct ingest *in)
+{
+    int64_t skew_s;
+    int64_t now_s = in->now_ns / NS_PER_SECOND;
+    enum reason reason =
+        signature_check_window(&in->claim, now_s, in->config->auth.window / NS_PER_SECOND, &skew_s);
+    if (reason != REASON_OK) {
+        snprintf(in->detail, sizeof(in->detail),
+                 "the timestamp is %" PRId64 " s %s the server's time %" PRId64
+                 ", allowed are %" PRId64 " s",
+                 skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind", now_s,
+                 in->config->auth.window / NS_PER_SECOND);
+    }
+    return reason == REASON_OK || refuse(in, reason);
+}
+
+/* Which signal is this? By its path; for `POST /`, by the signal's path that the client signed. */
+static bool match_key(struct ingest *in)
+{
+    struct slice paths[SIGNAL_COUNT];
+    size_t n = 0;
+    in->signal = signal_of_path(http_path(in->req));
+    if (in->signal != SIGNAL_COUNT) {
+        paths[n++] = signal_info(in->signal)->path;
+    } else {
+        for (; n < SIGNAL_COUNT; n++) {
+            paths[n] = signal_info((enum signal)n)->path;
+        }
+    }
+    char last_key[SIGNATURE_KEY_ID_MAX + 1];
+    struct slice hint = {0};
+    if (in->claim.session.len != 0 && in->claim.key_id.data == NULL) {
+        size_t len = registry_last_key(in->worker->gateway->registry, in->claim.session, last_key);
+        hint = len != 0 ? slice_make(last_key, len) : hint;
+    }
+    enum reason reason = keyring_match(in->worker->keys, &in->claim, paths, n, hint,
+                                       in->now_ns / NS_PER_SECOND, &in->key);
+    if (reason != REASON_OK) {
+        in->retry_after_s = reason == REASON_KEY_NOT_READY ? NOT_READY_RETRY_S : 0;
+        return refuse(in, reason);
+    }
+    if (in->signal == SIGNAL_COUNT) {
+        in->signal = (enum signal)in->key.path;
+    }
+    return true;
+}
+
+/* With auth.required = false an unsigned request passes, unless only its signature could tell what
+ * it carries. */
+static bool pass_unsigned(struct ingest *in)
+{
+    in->signal = signal_of_path(http_path(in->req));
+    if (in->signal == SIGNAL_COUNT) {
+        return false;
+    }
+    in->claim = (struct signature_claim){0};
+    in->key = (struct keyring_match){0};
+    in->verdict = REASON_OK;
+    in->detail[0] = '\0';
+    return true;
+}
+
+static bool verify(struct ingest *in)
+{
+    if (read_claim(in) && check_window(in) && match_key(in)) {
+        return true;
+    }
+    return !in->config->auth.required && pass_unsigned(in);
+}
+
+static bool admit(struct ingest *in)
+{
+    if (in->claim.session.len != 0) {
+        registry_touch(in->worker->gateway->registry, in->claim.session, in->key.key_id,
+                       in->started_ns);
+    }
+    return true;
+}
+
+static bool check_media_type(struct ingest *in)
+{
+    bool type_repeated;
+    bool encoding_repeated;
+    struct slice type = http_header(in->req, SLICE_LIT("content-type"), &type_repeated);
+    struct slice encoding = http_header(in->req, SLICE_LIT("content-encoding"), &encoding_repeated);
+    bool identity = encoding.len == 0 || http_media_type_is(encoding, "identity");
+    if (type_repeated || encoding_repeated || !identity ||
+        !http_media_type_is(type, "application/x-protobuf")) {
+        return refuse(in, REASON_UNSUPPORTED_MEDIA_TYPE);
+    }
+    return true;
+}
+
+static bool validate(struct ingest *in)
+{
+    struct validation validation;
+    if (!validate_request(in->signal, (const uint8_t *)in->req->entity.base, in->req->entity.len,
+                          &validation)) {
+        snprintf(in->detail, sizeof(in->detail), "%s", validation.fault);
+        return refuse(in, REASON_MALFORMED_PAYLOAD);
+    }
+    in->items = validation.items;
+    return true;
+}
+
+static void log_verdict(struct ingest *in)
+{
+    char ip[IP_TEXT_MAX];
+    ip_format(&in->client, ip);
+    struct slice session = in->headers.session;
+    struct slice version = in->headers.version;
+    if (in->verdict == REASON_OK) {
+        LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
+                 LOG_STR("ip", ip), LOG_SLICE("key", in->key.key_id));
+    } else {
+        LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(in->verdict)->word),
+                 LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
+                 LOG_SLICE("key", in->key.key_id), LOG_STR("detail", in->detail));
+    }
+}
+
+static void answer_refusal(struct ingest *in)
+{
+    counters_verdict(&in->worker->gateway->counters, in->verdict, in->started_ns);
+    log_verdict(in);
+    reply_verdict(in->req, in->verdict, in->detail, in->retry_after_s);
+}
+
+/* Hands the payload to the spool; the answer follows when it is durable. An export of nothing
+ * succeeds without being stored. */
+static void append(struct ingest *in)
+{
+    struct spool_record record = {in->signal, in->now_ns, in->claim.session, in->key.key_id,
+                                  http_slice(in->req->entity)};
+    log_verdict(in);
+    counters_payload(&in->worker->gateway->counters, in->signal, in->items, in->req->entity.len);
+    if (in->items == 0) {
+        append_wait_skip(in->worker, in->req, in->started_ns);
+    } else {
+        append_wait_start(in->worker, in->req, &record, in->started_ns);
+    }
+}
+
+void ingest_handle(struct worker *worker, h2o_req_t *req)
+{
+    struct ingest in = {.worker = worker,
+                        .req = req,
+                        .config = gateway_config(worker->gateway),
+                        .started_ns = clock_mono_ns(),
+                        .now_ns = clock_wall_ns(),
+                        .signal = SIGNAL_COUNT,
+                        .verdict = REASON_OK};
+    bool good = find_client(&in) && take_rate_token(&in) && verify(&in) && admit(&in) &&
+                check_media_type(&in) && validate(&in);
+    if (good) {
+        append(&in);
+    } else {
+        answer_refusal(&in);
+    }
+}
+
+void ingest_on_refused_by_http(h2o_req_t *req, int status)
+{
+    struct ingest in = {.worker = worker_of(req),
+                        .req = req,
+                        .config = gateway_config(worker_of(req)->gateway),
+                        .started_ns = clock_mono_ns(),
+                        .verdict =
+                            status == 413 ? REASON_BODY_TOO_LARGE : REASON_MALFORMED_PAYLOAD};
+    find_client(&in);
+    counters_verdict(&in.worker->gateway->counters, in.verdict, in.started_ns);
+    log_verdict(&in);
+}

@@ -1,0 +1,344 @@
+/* server.c: see server.h.
+ *
+ * The connection cap is one number for all workers. A worker that finds it reached stops reading
+ * its listener, so that further connections wait in the kernel's backlog; the worker that closes a
+ * connection wakes those that paused. Idle keep-alive connections would hold up the drain until
+ * their timeout: they are shut down when no request has begun on them.
+ */
+#include "gateway/server.h"
+
+#include "base/clock.h"
+#include "gateway/append_wait.h"
+#include "gateway/listener.h"
+#include "gateway/routes.h"
+
+#include <errno.h>
+#include <h2o/http1.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define ACCEPTS_PER_TURN 16
+#define FILES_KEPT_FREE 128 /* for the spool, destinations, logs, event loops */
+#define LOOP_WAIT_MS 1000   /* longest sleep of a loop: bounds the drain's reaction */
+#define DRAIN_WAIT_MS 20
+#define REPLY_GRACE_MS 5000 /* for the disk, behind spool.wait */
+#define WORKER_STACK (2 * 1024 * 1024)
+
+struct server {
+    struct gateway *gateway;
+    h2o_globalconf_t h2o;
+    struct listen_address address;
+    struct worker *workers;
+    unsigned n_workers;
+    unsigned n_started;
+    atomic_bool draining;
+    _Atomic int64_t drain_deadline; /* monotonic ns */
+};
+
+/* The server of a worker: found through the configuration that all contexts share. */
+static struct server *server_of(struct worker *worker)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct server, h2o, worker->ctx.globalconf);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+/* Takes a place for one more connection; false when all are taken. */
+static bool take_place(struct worker *worker)
+{
+    unsigned max = gateway_config(worker->gateway)->server.max_connections;
+    if (atomic_fetch_add(&worker->gateway->connections, 1) < max) {
+        return true;
+    }
+    atomic_fetch_sub(&worker->gateway->connections, 1);
+    return false;
+}
+
+/* Gives a place back. At the cap, workers that stopped accepting are woken: the wake waits in a
+ * worker's queue even when it comes before the worker has gone to sleep, so none is missed. */
+static void give_place(void *data)
+{
+    struct worker *worker = data;
+    struct server *server = server_of(worker);
+    unsigned before = atomic_fetch_sub(&worker->gateway->connections, 1);
+    if (before < gateway_config(worker->gateway)->server.max_connections) {
+        return;
+    }
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        h2o_multithread_send_message(&server->workers[i].settled, NULL);
+    }
+}
+
+static void on_accept(h2o_socket_t *listener, const char *error)
+{
+    struct worker *worker = listener->data;
+    if (error != NULL) {
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (!take_place(worker)) {
+            h2o_socket_read_stop(listener);
+            worker->paused = true;
+            return;
+        }
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        if (sock == NULL) {
+            give_place(worker);
+            return;
+        }
+        sock->on_close.cb = give_place;
+        sock->on_close.data = worker;
+        h2o_accept(&worker->accept, sock);
+    }
+}
+
+/* After every turn of the loop: reading again makes on_accept look for a place. */
+static void resume_if_room(struct worker *worker)
+{
+    unsigned max = gateway_config(worker->gateway)->server.max_connections;
+    if (worker->paused && atomic_load(&worker->gateway->connections) < max) {
+        worker->paused = false;
+        h2o_socket_read_start(worker->listener, on_accept);
+    }
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void on_settled(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    (void)receiver;
+    append_wait_settle(messages);
+}
+
+static int count_begun(h2o_req_t *req, void *count)
+{
+    if (req->timestamps.request_begin_at.tv_sec != 0) {
+        ++*(unsigned *)count;
+    }
+    return 0;
+}
+
+static int shut_down(h2o_req_t *req, void *only_idle)
+{
+    if (only_idle == NULL || req->timestamps.request_begin_at.tv_sec == 0) {
+        h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+        shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
+    }
+    return 0;
+}
+
+static unsigned requests_begun(struct worker *worker)
+{
+    unsigned count = 0;
+    worker->ctx.globalconf->http1.callbacks.foreach_request(&worker->ctx, count_begun, &count);
+    return count;
+}
+
+static void close_connections(struct worker *worker, bool only_idle)
+{
+    worker->ctx.globalconf->http1.callbacks.foreach_request(&worker->ctx, shut_down,
+                                                            only_idle ? worker : NULL);
+}
+
+static bool has_connections(struct worker *worker)
+{
+    return !h2o_linklist_is_empty(&worker->ctx.http1._conns);
+}
+
+/* Connections that the kernel has accepted for us already are ours to answer. */
+static void stop_listening(struct worker *worker)
+{
+    if (!worker->paused) {
+        on_accept(worker->listener, NULL);
+    }
+    h2o_socket_read_stop(worker->listener);
+    h2o_socket_close(worker->listener);
+    worker->listener = NULL;
+    h2o_context_request_shutdown(&worker->ctx);
+}
+
+static void drain(struct worker *worker)
+{
+    struct server *server = server_of(worker);
+    int64_t deadline = atomic_load(&server->drain_deadline);
+    stop_listening(worker);
+    h2o_evloop_run(worker->ctx.loop, 0);
+    while ((requests_begun(worker) != 0 || worker->waiting != 0) && clock_mono_ns() < deadline) {
+        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+    }
+    close_connections(worker, true);
+    h2o_evloop_run(worker->ctx.loop, 0);
+    close_connections(worker, false);
+    /* What the spool still holds of ours must come back before the loop may end. */
+    int64_t last = clock_mono_ns() + NS_PER_SECOND;
+    while (worker->waiting != 0 || (has_connections(worker) && clock_mono_ns() < last)) {
+        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+    }
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *worker = arg;
+    struct server *server = server_of(worker);
+    while (!atomic_load(&server->draining)) {
+        h2o_evloop_run(worker->ctx.loop, LOOP_WAIT_MS);
+        resume_if_room(worker);
+    }
+    drain(worker);
+    return NULL;
+}
+
+/* --- start and end ---------------------------------------------------------------------------- */
+
+static bool check_file_limit(const struct config *config, struct result *why)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)config->server.max_connections + FILES_KEPT_FREE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return result_fail_errno(why, errno, "cannot read the limit on open files");
+    }
+    if (limit.rlim_cur < needed) {
+        limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < needed) {
+        return result_fail(
+            why,
+            "server.max_connections: %u needs %" PRIu64 " open files, the limit is %" PRIu64
+            "; raise it (ulimit -n, LimitNOFILE=) or lower the key",
+            config->server.max_connections, (uint64_t)needed, (uint64_t)limit.rlim_cur);
+    }
+    return true;
+}
+
+static void configure_h2o(struct server *server, const struct config *config)
+{
+    h2o_config_init(&server->h2o);
+    server->h2o.server_name = h2o_iovec_init(H2O_STRLIT("sigpost"));
+    server->h2o.max_request_entity_size = config->server.max_body;
+    server->h2o.http1.req_timeout = (uint64_t)(config->server.request_timeout / NS_PER_MS);
+    server->h2o.http1.upgrade_to_http2 = 0; /* HTTP/2 of this libh2o has unfixed flaws */
+    routes_register(
+        h2o_config_register_host(&server->h2o, h2o_iovec_init(H2O_STRLIT("default")), 65535));
+}
+
+static bool init_worker(struct server *server, struct worker *worker, struct result *why)
+{
+    const struct config *config = gateway_config(server->gateway);
+    worker->gateway = server->gateway;
+    worker->keys = keyring_reader_create(server->gateway->keyring);
+    if (worker->keys == NULL) {
+        return result_fail(why, "out of memory");
+    }
+    int fd = listener_open(&server->address, why);
+    if (fd < 0) {
+        return false;
+    }
+    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->h2o);
+    worker->accept.ctx = &worker->ctx;
+    worker->accept.hosts = server->h2o.hosts;
+    h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
+    h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
+                     (uint64_t)(config->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
+    worker->listener = h2o_evloop_socket_create(worker->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    worker->listener->data = worker;
+    return true;
+}
+
+static bool start_thread(struct worker *worker, struct result *why)
+{
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, WORKER_STACK);
+    h2o_socket_read_start(worker->listener, on_accept);
+    int error = pthread_create(&worker->thread, &attr, run_worker, worker);
+    pthread_attr_destroy(&attr);
+    return error == 0 || result_fail_errno(why, error, "cannot start a worker thread");
+}
+
+static void dispose_worker(struct worker *worker)
+{
+    h2o_loop_t *loop = worker->ctx.loop;
+    if (loop != NULL) {
+        if (worker->listener != NULL) {
+            h2o_socket_close(worker->listener);
+        }
+        h2o_timeout_dispose(loop, &worker->reply_deadline);
+        h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
+        h2o_context_dispose(&worker->ctx);
+        free(loop);
+    }
+    keyring_reader_destroy(worker->keys);
+}
+
+void server_destroy(struct server *server)
+{
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        dispose_worker(&server->workers[i]);
+    }
+    h2o_config_dispose(&server->h2o);
+    free(server->workers);
+    free(server);
+}
+
+static bool start_workers(struct server *server, struct result *why)
+{
+    const struct config *config = gateway_config(server->gateway);
+    if (!check_file_limit(config, why) ||
+        !listener_parse(config->server.listen, &server->address, why)) {
+        return false;
+    }
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        if (!init_worker(server, &server->workers[i], why)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        if (!start_thread(&server->workers[i], why)) {
+            return false;
+        }
+        server->n_started++;
+    }
+    return true;
+}
+
+struct server *server_start(struct gateway *gateway, struct result *why)
+{
+    const struct config *config = gateway_config(gateway);
+    struct server *server = calloc(1, sizeof(*server));
+    struct worker *workers = calloc(config->server.workers, sizeof(*workers));
+    if (server == NULL || workers == NULL) {
+        free(server);
+        free(workers);
+        result_fail(why, "out of memory");
+        return NULL;
+    }
+    server->gateway = gateway;
+    server->workers = workers;
+    server->n_workers = config->server.workers;
+    configure_h2o(server, config);
+    if (!start_workers(server, why)) {
+        server_drain(server, clock_mono_ns());
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+unsigned server_port(const struct server *server)
+{
+    return listener_port(&server->address);
+}
+
+void server_drain(struct server *server, int64_t deadline_mono_ns)
+{
+    atomic_store(&server->drain_deadline, deadline_mono_ns);
+    atomic_store(&server->draining, true);
+    for (unsigned i = 0; i < server->n_started; i++) {
+        h2o_multithread_send_message(&server->workers[i].settled, NULL);
+    }
+    for (unsigned i = 0; i < server->n_started; i++) {
+        pthread_join(server->workers[i].thread, NULL);
+    }
+}
