@@ -1,5 +1,5 @@
-/* bare_h2o.c: the floor of the comparison: libh2o with a handler that answers 200 to everything, and
- * nothing else. Also the sink behind HAProxy and behind sigpost's exporter.
+/* bare_h2o.c: the floor of the comparison: libh2o with a handler that answers 200 to everything,
+ * and nothing else. Also the sink behind HAProxy and behind sigpost's exporter.
  *
  *     bare_h2o PORT WORKERS          ends on SIGTERM
  */
@@ -40,9 +40,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
 
 static int listen_on(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
