@@ -23,6 +23,7 @@ struct file_mark {
     off_t size;
     struct timespec changed;
     mode_t mode;
+    mode_t dir_mode;
 };
 
 struct page_state {
@@ -47,30 +48,32 @@ static struct slice builtin_source(enum page page)
                               : slice_make(builtin_waiting_html, builtin_waiting_html_len);
 }
 
-static struct file_mark mark_of(const struct stat *st)
+static struct file_mark mark_of(const struct stat *st, const char *dir)
 {
-    return (struct file_mark){st->st_dev, st->st_ino, st->st_size, st->st_ctim, st->st_mode};
+    struct stat parent = {0};
+    stat(dir, &parent);
+    return (struct file_mark){st->st_dev,  st->st_ino,  st->st_size,
+                              st->st_ctim, st->st_mode, parent.st_mode};
 }
 
 static bool same_mark(const struct file_mark *a, const struct file_mark *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->mode == b->mode && a->changed.tv_sec == b->changed.tv_sec &&
-           a->changed.tv_nsec == b->changed.tv_nsec;
+           a->mode == b->mode && a->dir_mode == b->dir_mode &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 /* Whoever may write the file or its directory writes our pages. */
 static bool check_rights(const char *path, const char *dir, const struct stat *file,
-                         struct result *why)
+                         mode_t dir_mode, struct result *why)
 {
-    struct stat parent;
     if (!S_ISREG(file->st_mode)) {
         return result_fail(why, "%s: not a regular file", path);
     }
     if ((file->st_mode & S_IWOTH) != 0) {
         return result_fail(why, "%s: everybody may write it; run: chmod o-w %s", path, path);
     }
-    if (stat(dir, &parent) == 0 && (parent.st_mode & S_IWOTH) != 0) {
+    if ((dir_mode & S_IWOTH) != 0) {
         return result_fail(why, "%s: everybody may write there; run: chmod o-w %s", dir, dir);
     }
     return true;
@@ -113,8 +116,8 @@ static struct template *load(const char *path, const char *dir, struct file_mark
     if (fstat(fd, &st) != 0) {
         result_fail_errno(why, errno, "%s: cannot look at it", path);
     } else {
-        *mark = mark_of(&st);
-        if (check_rights(path, dir, &st, why)) {
+        *mark = mark_of(&st, dir);
+        if (check_rights(path, dir, &st, mark->dir_mode, why)) {
             compiled = read_template(path, fd, (size_t)st.st_size, why);
         }
     }
@@ -122,12 +125,12 @@ static struct template *load(const char *path, const char *dir, struct file_mark
     return compiled;
 }
 
-static bool changed(const char *path, const struct file_mark *seen)
+static bool changed(const char *path, const char *dir, const struct file_mark *seen)
 {
     struct stat st;
     struct file_mark now = {0};
     if (stat(path, &st) == 0) {
-        now = mark_of(&st);
+        now = mark_of(&st, dir);
     }
     return !same_mark(&now, seen);
 }
@@ -137,7 +140,7 @@ static void refresh_page(struct page_store *store, enum page page, bool first)
     struct page_state *state = &store->pages[page];
     char path[4096];
     snprintf(path, sizeof(path), "%s/%s", store->dir, names[page]);
-    if (!first && !changed(path, &state->seen)) {
+    if (!first && !changed(path, store->dir, &state->seen)) {
         return;
     }
     struct result why = RESULT_INIT;
