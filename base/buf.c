@@ -55,26 +55,23 @@ void buf_append_char(struct buf *b, char c)
 
 void buf_vprintf(struct buf *b, const char *format, va_list args)
 {
+    enum { GUESS = 128 };
     va_list again;
     va_copy(again, args);
-    size_t room = 128;
-    for (int round = 0; round < 2; round++) {
-        char *to = buf_reserve(b, room);
-        if (to == NULL) {
-            break;
+    char *to = buf_reserve(b, GUESS);
+    int wrote = to != NULL ? vsnprintf(to, GUESS, format, args) : -1;
+    if (wrote >= GUESS) {
+        to = buf_reserve(b, (size_t)wrote + 1);
+        if (to != NULL) {
+            vsnprintf(to, (size_t)wrote + 1, format, again);
         }
-        int wrote = vsnprintf(to, room, format, round == 0 ? args : again);
-        if (wrote < 0) {
-            b->failed = true;
-            break;
-        }
-        if ((size_t)wrote < room) {
-            b->len += (size_t)wrote;
-            break;
-        }
-        room = (size_t)wrote + 1;
     }
     va_end(again);
+    if (wrote < 0) {
+        b->failed = true;
+    } else if (to != NULL) {
+        b->len += (size_t)wrote;
+    }
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
