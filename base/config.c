@@ -30,7 +30,7 @@ const char *config_shown(struct slice text, char out[CONFIG_SHOWN_MAX])
     size_t len = text.len < CUT ? text.len : CUT;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        out[i] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
+        out[i] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
     }
     snprintf(out + len, CONFIG_SHOWN_MAX - len, "%s", text.len > CUT ? "..." : "");
     return out;

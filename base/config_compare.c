@@ -52,9 +52,9 @@ void config_clear(struct config *config, const struct config_key *key)
         clear_string(config, key);
         break;
     case KEY_CIDRS:
-        memcpy(&ranges, field(config, key->offset), sizeof(ranges));
+        memcpy(&ranges, field(config, key->offset), sizeof(void *));
         free(ranges);
-        memset(field(config, key->offset), 0, sizeof(ranges));
+        memset(field(config, key->offset), 0, sizeof(void *));
         memset(field(config, key->offset_n), 0, sizeof(size_t));
         break;
     case KEY_STRINGS:
@@ -93,8 +93,8 @@ static bool same_cidrs(const struct config *a, const struct config *b, const str
 {
     const struct cidr *ranges[2];
     size_t n = count_at(a, key);
-    memcpy(&ranges[0], const_field(a, key->offset), sizeof(ranges[0]));
-    memcpy(&ranges[1], const_field(b, key->offset), sizeof(ranges[1]));
+    memcpy(&ranges[0], const_field(a, key->offset), sizeof(void *));
+    memcpy(&ranges[1], const_field(b, key->offset), sizeof(void *));
     bool same = n == count_at(b, key);
     for (size_t i = 0; same && i < n; i++) {
         same = ranges[0][i].bits == ranges[1][i].bits &&

@@ -252,7 +252,7 @@ bool config_destinations_add_url(struct config *config, struct slice url, const 
         return false;
     }
     for (struct config_destination *d = config->export.destinations; d < added; d++) {
-        if (d->url != NULL && strcmp(d->url, added->url) == 0) {
+        if (slice_eq(slice_of(d->url), slice_of(added->url))) {
             destination_free(added);
             config->export.n_destinations--;
             break;

@@ -3,6 +3,7 @@
  * (SIGPOST_SERVICE_HOST, SIGPOST_PORT_8080_TCP ...) is only worth a warning. */
 #include "base/config_internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ void config_key_env(const struct config_key *key, char out[CONFIG_ENV_MAX])
     int len = snprintf(out, CONFIG_ENV_MAX, PREFIX "%s", key->name);
     for (int i = 0; i < len && i < CONFIG_ENV_MAX - 1; i++) {
         char c = out[i];
-        out[i] = c == '.' ? '_' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        out[i] = (char)(c == '.' ? '_' : toupper((unsigned char)c));
     }
 }
 

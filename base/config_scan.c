@@ -4,6 +4,7 @@
  * a directory makes the library end the process). */
 #include "base/config_internal.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 struct scan {
@@ -96,14 +97,14 @@ static bool copy_real(struct scan *scan)
 static const char *read_digits(const struct scan *scan, const char *digits, unsigned base,
                                uint64_t *value, bool *too_large)
 {
+    static const char hex_digits[] = "0123456789abcdef";
     const char *to = digits;
     for (; to < scan->end; to++) {
-        char low = (char)(*to | 0x20);
-        bool is_hex_letter = base == 16 && low >= 'a' && low <= 'f';
-        if (!is_digit(*to) && !is_hex_letter) {
+        const char *hex = base == 16 ? strchr(hex_digits, tolower((unsigned char)*to)) : NULL;
+        if (*to == '\0' || (hex == NULL && !is_digit(*to))) {
             break;
         }
-        unsigned digit = (unsigned)(is_hex_letter ? low - 'a' + 10 : *to - '0');
+        unsigned digit = hex != NULL ? (unsigned)(hex - hex_digits) : (unsigned)(*to - '0');
         *too_large = *too_large || *value > ((uint64_t)INT64_MAX - digit) / base;
         *value = *too_large ? *value : *value * base + digit;
     }
@@ -116,7 +117,7 @@ static bool copy_number(struct scan *scan)
     uint64_t value = 0;
     bool too_large = false;
     const char *to = read_digits(scan, scan->at + (hex ? 2 : 0), hex ? 16 : 10, &value, &too_large);
-    char next = to < scan->end ? *to : '\0';
+    char next = (char)(to < scan->end ? *to : 0);
     if (!hex && (next == '.' || next == 'e' || next == 'E')) {
         return copy_real(scan);
     }
