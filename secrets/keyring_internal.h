@@ -1,0 +1,97 @@
+/* keyring_internal.h: what the rooms of the keyring share. Internal to secrets/.
+ *
+ *   keyring.c        the handle: sources, reload, counts
+ *   keyring_ring.c   one immutable ring: built from the sources, shared by reference count
+ *   keyring_match.c  a thread's reader of it
+ *   keyring_watch.c  noticing that a source changed
+ *
+ * Generations: keyring_reload puts a new ring in place under the mutex and raises `generation`. A
+ * reader compares that number with its own, one atomic load a match, and takes the mutex only when
+ * they differ. A ring is freed when the last reader has let go of it.
+ */
+#ifndef SIGPOST_SECRETS_KEYRING_INTERNAL_H
+#define SIGPOST_SECRETS_KEYRING_INTERNAL_H
+
+#include "base/metrics.h"
+#include "secrets/keyring.h"
+#include "secrets/keyring_file.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+struct ring_key {
+    struct key_entry entry; /* without its secret: that is in mac alone */
+    size_t rank;            /* the higher, the newer, among equal `created` */
+    EVP_MAC_CTX *mac;       /* keyed; readers duplicate it, nobody computes with it. Owned */
+    struct metric *uses;    /* NULL without metrics */
+};
+
+struct ring {
+    atomic_uint references;
+    size_t n;
+    struct ring_key keys[]; /* newest first */
+};
+
+/* The sources as the keyring keeps them. All owned; NULL when there is none. */
+struct ring_sources {
+    char *ring_file;
+    char *secret_file;
+    bool secret_file_required;
+    char *signing_secret; /* secure heap */
+};
+
+/* Reads the sources; the ring has one reference. NULL and a sentence. */
+struct ring *ring_build(const struct ring_sources *sources, EVP_MAC *hmac, struct metrics *metrics,
+                        struct result *why);
+void ring_release(struct ring *ring); /* NULL is fine */
+
+enum key_stage { KEY_STAGE_PENDING, KEY_STAGE_ACCEPTED, KEY_STAGE_ENDED };
+enum key_stage ring_key_stage(const struct ring_key *key, int64_t now_s);
+
+/* What tells one version of a file from another without reading it. */
+struct file_print {
+    bool exists;
+    struct stat info;
+};
+
+#define WATCHES_MAX 64
+
+struct keyring_watch {
+    int fd; /* inotify; -1: none */
+    int watches[WATCHES_MAX];
+    size_t n;
+};
+
+void keyring_watch_open(struct keyring_watch *watch);
+void keyring_watch_close(struct keyring_watch *watch);
+/* Empties the descriptor. */
+void keyring_watch_drain(struct keyring_watch *watch);
+/* Watches every directory on whose entries the meaning of a path depends. */
+void keyring_watch_renew(struct keyring_watch *watch, const char *const *paths, size_t n);
+
+struct file_print file_print_take(const char *path);
+/* Whether a file is another one than at `loaded_ns` (wall time), when `then` was taken. */
+bool file_print_changed(const struct file_print *then, const char *path, int64_t loaded_ns);
+
+#define KEYRING_FILES 2 /* the ring file and the single-secret file */
+
+struct keyring {
+    struct ring_sources sources;
+    struct metrics *metrics;
+    EVP_MAC *hmac;
+
+    /* Of the thread that reloads. */
+    struct keyring_watch watch;
+    struct file_print prints[KEYRING_FILES];
+    int64_t loaded_ns;
+
+    pthread_mutex_t
+        mutex; /* guards ring and problem; held for a few instructions, never over I/O */
+    struct ring *ring;
+    char problem[RESULT_TEXT_MAX];
+    atomic_uint_fast64_t generation; /* of ring; starts at 1 */
+};
+
+#endif
