@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 128 keys of 32 bytes, one prepared context for each of 64 threads: half of it. */
+/* The text of the largest ring file, its secrets, and room to spare. */
 #define SECURE_HEAP_BYTES ((size_t)1024 * 1024)
 #define SECURE_HEAP_BLOCK 64
 
@@ -155,7 +155,6 @@ bool keyring_drain_watch(struct keyring *keyring)
 {
     const char *files[KEYRING_FILES];
     source_files(keyring, files);
-    keyring_watch_drain(&keyring->watch);
     keyring_watch_renew(&keyring->watch, files, KEYRING_FILES);
     /* A load that failed for want of memory or descriptors is tried again, at times. */
     bool changed = keyring->problem[0] != '\0' &&

@@ -12,7 +12,7 @@
  * Newest first means: by `created`, a key without it being the oldest; then by the place in the
  * file, the last one being the newest; "env" and "file" come after those.
  *
- * Secrets live in OpenSSL's secure heap and are wiped when freed.
+ * While they are read, secrets live in OpenSSL's secure heap; they are wiped when freed.
  */
 #ifndef SIGPOST_SECRETS_KEYRING_H
 #define SIGPOST_SECRETS_KEYRING_H

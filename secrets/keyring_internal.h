@@ -66,9 +66,8 @@ struct keyring_watch {
 
 void keyring_watch_open(struct keyring_watch *watch);
 void keyring_watch_close(struct keyring_watch *watch);
-/* Empties the descriptor. */
-void keyring_watch_drain(struct keyring_watch *watch);
-/* Watches every directory on whose entries the meaning of a path depends. */
+/* Empties the descriptor and watches every directory on whose entries the meaning of a path
+ * depends. */
 void keyring_watch_renew(struct keyring_watch *watch, const char *const *paths, size_t n);
 
 struct file_print file_print_take(const char *path);

@@ -1,6 +1,6 @@
 /* keyring_ring.c: one immutable ring, from the sources to keyed HMAC contexts; see
- * keyring_internal.h. After it is built the secrets are wiped; OpenSSL's contexts keep the only
- * copies.
+ * keyring_internal.h. After it is built the secrets are wiped. What remains is the state that
+ * OpenSSL's HMAC derives from them; it keeps that on its ordinary heap, and wipes it when freed.
  */
 #include "secrets/keyring_internal.h"
 

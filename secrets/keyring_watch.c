@@ -49,11 +49,11 @@ void keyring_watch_close(struct keyring_watch *watch)
     watch->fd = -1;
 }
 
-void keyring_watch_drain(struct keyring_watch *watch)
+static void drain(struct keyring_watch *watch)
 {
     char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     ssize_t got = 1;
-    while (watch->fd >= 0 && (got > 0 || (got < 0 && errno == EINTR))) {
+    while (got > 0 || (got < 0 && errno == EINTR)) {
         got = read(watch->fd, events, sizeof(events));
     }
 }
@@ -145,8 +145,10 @@ void keyring_watch_renew(struct keyring_watch *watch, const char *const *paths, 
     if (watch->fd < 0) {
         return;
     }
-    /* Something may change between the look and the watch: walk again until nothing is new. */
+    /* Something may change between the look and the watch: walk again until nothing is new. The
+     * end of an old watch makes an event, too, for the next round to drain. */
     for (int round = 0; round < 4; round++) {
+        drain(watch);
         struct keyring_watch old = *watch;
         watch->n = 0;
         for (size_t i = 0; i < n; i++) {
