@@ -34,6 +34,19 @@ bool key_state_parse(struct slice word, enum key_state *out)
     return false;
 }
 
+enum key_stage key_entry_stage(const struct key_entry *entry, int64_t now_s)
+{
+    if (entry->state == KEY_REVOKED ||
+        (entry->not_after != KEY_TIME_NONE && now_s > entry->not_after)) {
+        return KEY_STAGE_ENDED;
+    }
+    if (entry->state == KEY_PENDING ||
+        (entry->not_before != KEY_TIME_NONE && now_s < entry->not_before)) {
+        return KEY_STAGE_PENDING;
+    }
+    return KEY_STAGE_ACCEPTED;
+}
+
 /* Reads `digits` digits at *at; -1 when there is something else. */
 static int read_digits(struct slice text, size_t *at, size_t digits)
 {

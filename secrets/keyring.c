@@ -132,8 +132,11 @@ bool keyring_reload(struct keyring *keyring, struct result *why)
     for (size_t i = 0; i < KEYRING_FILES; i++) {
         keyring->prints[i] = file_print_take(files[i]);
     }
+    const struct keyring_sources sources = {
+        keyring->sources.ring_file, keyring->sources.secret_file,
+        keyring->sources.secret_file_required, keyring->sources.signing_secret};
     struct ring *old = NULL;
-    struct ring *ring = ring_build(&keyring->sources, keyring->hmac, keyring->metrics, &said);
+    struct ring *ring = ring_build(&sources, keyring->hmac, keyring->metrics, &said);
     pthread_mutex_lock(&keyring->mutex);
     if (ring != NULL) {
         old = keyring->ring;
@@ -169,7 +172,7 @@ static void count_ring(const struct ring *ring, int64_t now_s, struct keyring_co
 {
     for (size_t i = 0; i < ring->n; i++) {
         const struct ring_key *key = &ring->keys[i];
-        switch (ring_key_stage(key, now_s)) {
+        switch (key_entry_stage(&key->entry, now_s)) {
         case KEY_STAGE_PENDING:
             out->pending++;
             break;

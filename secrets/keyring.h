@@ -36,6 +36,14 @@ struct keyring_sources {
     const char *signing_secret; /* the environment's; NULL or blank: none */
 };
 
+struct key_list;
+
+/* Reads the sources into one list, as a ring is built from them: the ring file's entries in its
+ * order, then the single secrets that it does not hold. For tools; free with key_list_free. False
+ * and a sentence, and *list empty, when a source is broken. */
+bool keyring_read_sources(const struct keyring_sources *sources, struct key_list *list,
+                          struct result *why);
+
 /* Makes OpenSSL's secure heap. True with an empty sentence, or true with a warning when memory
  * could not be locked, false when there is no secure heap at all. Once per process, before any key.
  */

@@ -94,6 +94,10 @@ bool key_entry_set_secret(struct key_entry *entry, struct slice secret, struct r
 /* Whether two secrets are the same, in constant time but for their lengths. */
 bool key_entry_same_secret(const struct key_entry *a, const struct key_entry *b);
 
+/* Where a key stands at a time: not yet, believed, or no longer (past its day, or revoked). */
+enum key_stage { KEY_STAGE_PENDING, KEY_STAGE_ACCEPTED, KEY_STAGE_ENDED };
+enum key_stage key_entry_stage(const struct key_entry *entry, int64_t now_s);
+
 const char *key_state_word(enum key_state state);
 bool key_state_parse(struct slice word, enum key_state *out);
 #define KEY_STATE_WORDS "pending, active, retiring, revoked"

@@ -43,12 +43,9 @@ struct ring_sources {
 };
 
 /* Reads the sources; the ring has one reference. NULL and a sentence. */
-struct ring *ring_build(const struct ring_sources *sources, EVP_MAC *hmac, struct metrics *metrics,
-                        struct result *why);
+struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
+                        struct metrics *metrics, struct result *why);
 void ring_release(struct ring *ring); /* NULL is fine */
-
-enum key_stage { KEY_STAGE_PENDING, KEY_STAGE_ACCEPTED, KEY_STAGE_ENDED };
-enum key_stage ring_key_stage(const struct ring_key *key, int64_t now_s);
 
 /* What tells one version of a file from another without reading it. */
 struct file_print {

@@ -169,13 +169,13 @@ static size_t try_stage(struct keyring_reader *reader, enum key_stage stage, siz
     const size_t favourites[] = {first, second != first ? second : ring->n};
     for (size_t i = 0; i < 2; i++) {
         size_t at = favourites[i];
-        if (at < ring->n && ring_key_stage(&ring->keys[at], now_s) == stage &&
+        if (at < ring->n && key_entry_stage(&ring->keys[at].entry, now_s) == stage &&
             verifies(reader, at, claim, candidates, match)) {
             return at;
         }
     }
     for (size_t at = 0; at < ring->n; at++) {
-        if (at != first && at != second && ring_key_stage(&ring->keys[at], now_s) == stage &&
+        if (at != first && at != second && key_entry_stage(&ring->keys[at].entry, now_s) == stage &&
             verifies(reader, at, claim, candidates, match)) {
             return at;
         }
@@ -193,7 +193,8 @@ static enum reason match_ring(struct keyring_reader *reader, const struct signat
     if (reader->macs == NULL) {
         return REASON_INVALID_SIGNATURE;
     }
-    if (claimed < ring->n && ring_key_stage(&ring->keys[claimed], now_s) == KEY_STAGE_PENDING) {
+    if (claimed < ring->n &&
+        key_entry_stage(&ring->keys[claimed].entry, now_s) == KEY_STAGE_PENDING) {
         return REASON_KEY_NOT_READY;
     }
     size_t at =
@@ -234,15 +235,16 @@ static size_t choose_signer(const struct ring *ring, struct slice key_id, int64_
         if (at == ring->n) {
             result_fail(why, "there is no key \"%.*s\"", (int)(key_id.len < 64 ? key_id.len : 64),
                         key_id.data);
-        } else if (ring_key_stage(&ring->keys[at], now_s) != KEY_STAGE_ACCEPTED) {
+        } else if (key_entry_stage(&ring->keys[at].entry, now_s) != KEY_STAGE_ACCEPTED) {
             result_fail(why, "key \"%s\" %s: what it signs would be refused",
-                        ring->keys[at].entry.id, stages[ring_key_stage(&ring->keys[at], now_s)]);
+                        ring->keys[at].entry.id,
+                        stages[key_entry_stage(&ring->keys[at].entry, now_s)]);
             at = ring->n;
         }
         return at;
     }
     while (at < ring->n && (ring->keys[at].entry.state != KEY_ACTIVE ||
-                            ring_key_stage(&ring->keys[at], now_s) != KEY_STAGE_ACCEPTED)) {
+                            key_entry_stage(&ring->keys[at].entry, now_s) != KEY_STAGE_ACCEPTED)) {
         at++;
     }
     if (at == ring->n) {

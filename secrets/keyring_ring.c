@@ -14,20 +14,6 @@
 /* The single secrets rank below the ring file's entries. */
 enum { RANK_FILE, RANK_ENV, RANK_RING };
 
-enum key_stage ring_key_stage(const struct ring_key *key, int64_t now_s)
-{
-    const struct key_entry *entry = &key->entry;
-    if (entry->state == KEY_REVOKED ||
-        (entry->not_after != KEY_TIME_NONE && now_s > entry->not_after)) {
-        return KEY_STAGE_ENDED;
-    }
-    if (entry->state == KEY_PENDING ||
-        (entry->not_before != KEY_TIME_NONE && now_s < entry->not_before)) {
-        return KEY_STAGE_PENDING;
-    }
-    return KEY_STAGE_ACCEPTED;
-}
-
 /* Adds a single secret, unless the list holds it already: then the entry there governs. `source`
  * names where it came from, for the sentence. */
 static bool add_single(struct key_list *list, const char *id, const struct key_entry *single,
@@ -52,7 +38,7 @@ static bool add_single(struct key_list *list, const char *id, const struct key_e
     return true;
 }
 
-static bool add_environment(struct key_list *list, const struct ring_sources *sources,
+static bool add_environment(struct key_list *list, const struct keyring_sources *sources,
                             struct result *why)
 {
     static const char source[] = "the environment's signing secret";
@@ -70,7 +56,7 @@ static bool add_environment(struct key_list *list, const struct ring_sources *so
     return ok;
 }
 
-static bool add_secret_file(struct key_list *list, const struct ring_sources *sources,
+static bool add_secret_file(struct key_list *list, const struct keyring_sources *sources,
                             struct result *why)
 {
     struct key_entry single = {0};
@@ -92,15 +78,28 @@ static bool add_secret_file(struct key_list *list, const struct ring_sources *so
 }
 
 /* *of_ring: how many of the entries are the ring file's; the single ones follow them. */
-static bool read_sources(const struct ring_sources *sources, struct key_list *list, size_t *of_ring,
-                         struct result *why)
+static bool read_sources(const struct keyring_sources *sources, struct key_list *list,
+                         size_t *of_ring, struct result *why)
 {
     bool missing = false;
+    *list = (struct key_list){0};
+    *of_ring = 0;
     if (sources->ring_file != NULL && !keyring_file_read(sources->ring_file, list, &missing, why)) {
         return false;
     }
     *of_ring = list->n;
     return add_environment(list, sources, why) && add_secret_file(list, sources, why);
+}
+
+bool keyring_read_sources(const struct keyring_sources *sources, struct key_list *list,
+                          struct result *why)
+{
+    size_t of_ring;
+    bool ok = read_sources(sources, list, &of_ring, why);
+    if (!ok) {
+        key_list_free(list);
+    }
+    return ok;
 }
 
 static EVP_MAC_CTX *make_mac(EVP_MAC *hmac, const struct key_entry *entry)
@@ -163,8 +162,8 @@ static size_t rank_of(const struct key_list *list, size_t i, size_t of_ring)
     return strcmp(list->entries[i].id, "env") == 0 ? RANK_ENV : RANK_FILE;
 }
 
-struct ring *ring_build(const struct ring_sources *sources, EVP_MAC *hmac, struct metrics *metrics,
-                        struct result *why)
+struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
+                        struct metrics *metrics, struct result *why)
 {
     struct key_list list = {0};
     size_t of_ring = 0;

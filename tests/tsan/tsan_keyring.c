@@ -1,6 +1,5 @@
 /* tsan_keyring.c: threads match and sign while the ring is reloaded under them and a scrape reads
- * the counts. Two keys take turns: at any moment one of the two secrets verifies, and never both of
- * a reader's answers about one ring may be wrong.
+ * the counts. One key is in every ring and must verify always; two others take turns.
  */
 #include "base/log.h"
 #include "secrets/keyring.h"
@@ -11,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define THREADS 4
