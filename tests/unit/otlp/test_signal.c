@@ -1,0 +1,40 @@
+/* test_signal.c: paths find their signal by their very bytes, and each signal its own message. */
+#include "otlp/signal.h"
+
+#include <criterion/criterion.h>
+
+Test(signal, every_signal_is_found_by_its_path)
+{
+    static const char *const names[] = {"metrics", "traces", "logs"};
+    static const char *const paths[] = {"/v1/metrics", "/v1/traces", "/v1/logs"};
+    static const char *const requests[] = {"ExportMetricsServiceRequest",
+                                           "ExportTraceServiceRequest", "ExportLogsServiceRequest"};
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        const struct signal_info *info = signal_info((enum signal)i);
+        cr_assert_str_eq(info->name, names[i]);
+        cr_assert(slice_eq_str(info->path, paths[i]));
+        cr_assert_str_eq(info->request->short_name, requests[i]);
+        cr_assert_eq(signal_of_path(info->path), i);
+    }
+}
+
+Test(signal, nothing_else_is_a_path)
+{
+    static const char *const others[] = {"",
+                                         "/",
+                                         "/v1",
+                                         "/v1/",
+                                         "/v1/metric",
+                                         "/v1/metricss",
+                                         "/v1/METRICS",
+                                         "v1/metrics",
+                                         "/v1/metrics/",
+                                         "/v1/metrics?x",
+                                         "//v1/logs",
+                                         "/v1/profiles"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        cr_assert_eq(signal_of_path(slice_of(others[i])), SIGNAL_COUNT, "%s", others[i]);
+    }
+    cr_assert_eq(signal_of_path(slice_make(NULL, 0)), SIGNAL_COUNT);
+    cr_assert_eq(signal_of_path(slice_make("/v1/logs\0", 9)), SIGNAL_COUNT);
+}
