@@ -3,23 +3,13 @@
  */
 #include "base/buf.h"
 #include "otlp/wire.h"
+#include "otlp_generate.h"
 #include "otlp_samples.h"
 
 #include <criterion/criterion.h>
 
 #define CAPTURES SIGPOST_TEST_DATA "/captures"
 #define ROOM ((size_t)1 << 20)
-
-static uint64_t seed = 1;
-
-/* xorshift64*; 0 to below - 1. */
-static size_t draw(size_t below)
-{
-    seed ^= seed >> 12;
-    seed ^= seed << 25;
-    seed ^= seed >> 27;
-    return (size_t)((seed * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % below;
-}
 
 /* Judges a copy that ends at the guard page; returns the verdict. */
 static bool judge(const struct guarded *g, enum signal signal, const void *bytes, size_t len,
@@ -122,146 +112,6 @@ Test(validate_oracle, mutated_captures)
     guarded_close(&g);
 }
 
-/* A varint of any width up to max bytes, padded or not. */
-static void put_padded(struct buf *b, uint64_t value, size_t max)
-{
-    size_t size = wire_varint_size(value);
-    size_t width = size + draw(max - size + 1);
-    for (size_t i = 0; i < width; i++, value >>= 7) {
-        buf_append_char(b, (char)((value & 0x7f) | (i + 1 < width ? 0x80 : 0)));
-    }
-}
-
-static void put_tag(struct buf *b, uint32_t number, enum wire_type type)
-{
-    put_padded(b, (uint64_t)number << 3 | type, 5);
-}
-
-static void put_random(struct buf *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        buf_append_char(b, (char)draw(256));
-    }
-}
-
-static enum wire_type natural_type(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return WIRE_BYTES;
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return WIRE_FIXED64;
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-        return WIRE_FIXED32;
-    default:
-        return WIRE_VARINT;
-    }
-}
-
-static void put_scalar(struct buf *b, enum wire_type type)
-{
-    if (type == WIRE_VARINT) {
-        put_padded(b, (uint64_t)draw(SIZE_MAX) << draw(33), WIRE_VARINT_MAX);
-    } else {
-        put_random(b, type == WIRE_FIXED64 ? 8 : 4);
-    }
-}
-
-static void put_unknown(struct buf *b)
-{
-    static const enum wire_type types[] = {WIRE_VARINT, WIRE_FIXED64, WIRE_BYTES, WIRE_FIXED32};
-    enum wire_type type = types[draw(4)];
-    put_tag(b, (uint32_t)(17 + draw(((size_t)1 << 29) - 17)), type);
-    if (type == WIRE_BYTES) {
-        size_t n = draw(20);
-        put_padded(b, n, 5);
-        put_random(b, n);
-    } else {
-        put_scalar(b, type);
-    }
-}
-
-static void generate(struct buf *b, const ProtobufCMessageDescriptor *type, unsigned depth,
-                     uint64_t *items);
-
-/* The content of a length-delimited field. */
-static void generate_content(struct buf *b, const ProtobufCFieldDescriptor *field, unsigned depth,
-                             uint64_t *items)
-{
-    static const char longer[] = "a rather longer text of one hundred and a few bytes, so that its "
-                                 "length takes two bytes on the wire, or is past what is looked at "
-                                 "in one go";
-    static const char *const strings[] = {"",     "a",   "key", "caf\xc3\xa9", "\xf0\x9f\x93\xae",
-                                          "\x7f", longer};
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-        generate(b, field->descriptor, depth + 1, items);
-    } else if (field->type == PROTOBUF_C_TYPE_STRING) {
-        buf_append_str(b, strings[draw(sizeof(strings) / sizeof(strings[0]))]);
-    } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        put_random(b, draw(20));
-    } else {
-        for (size_t n = draw(5); n > 0; n--) {
-            put_scalar(b, natural_type(field->type));
-        }
-    }
-}
-
-static void generate_field(struct buf *b, const ProtobufCFieldDescriptor *field, unsigned depth,
-                           uint64_t *items)
-{
-    enum wire_type natural = natural_type(field->type);
-    bool packed = natural != WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED && draw(2);
-    enum wire_type type = packed ? WIRE_BYTES : natural;
-    put_tag(b, field->id, type);
-    if (type != WIRE_BYTES) {
-        put_scalar(b, type);
-        return;
-    }
-    struct buf content = BUF_INIT;
-    generate_content(&content, field, depth, items);
-    put_padded(b, content.len, 5);
-    buf_append_slice(b, buf_slice(&content));
-    buf_free(&content);
-}
-
-static bool counts(const char *name)
-{
-    static const char *const names[] = {"NumberDataPoint",
-                                        "HistogramDataPoint",
-                                        "SummaryDataPoint",
-                                        "ExponentialHistogramDataPoint",
-                                        "Span",
-                                        "LogRecord"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A valid message of this type: random fields in random order, fewer the deeper. The second
- * condition keeps the depth inside the bound. */
-static void generate(struct buf *b, const ProtobufCMessageDescriptor *type, unsigned depth,
-                     uint64_t *items)
-{
-    *items += counts(type->short_name) ? 1 : 0;
-    size_t fields = depth < 6 ? 1 + draw(5) : draw(3);
-    for (; fields > 0 && depth < VALIDATE_DEPTH_MAX; fields--) {
-        if (draw(12) == 0) {
-            put_unknown(b);
-        } else {
-            generate_field(b, &type->fields[draw(type->n_fields)], depth, items);
-        }
-    }
-}
-
 Test(validate_oracle, generated_requests_are_valid_and_their_mutants_agree)
 {
     struct guarded g = guarded_open(ROOM);
@@ -271,6 +121,7 @@ Test(validate_oracle, generated_requests_are_valid_and_their_mutants_agree)
         enum signal signal = (enum signal)(round % SIGNAL_COUNT);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
+        generator.breaks = false;
         generate(&b, signal_info(signal)->request, 1, &items);
         cr_assert(!b.failed && b.len + 64 < ROOM);
         cr_assert(judge(&g, signal, b.data, b.len, &out), "%s", out.fault);
@@ -283,6 +134,26 @@ Test(validate_oracle, generated_requests_are_valid_and_their_mutants_agree)
         buf_free(&b);
     }
     cr_assert_gt(all_items, 10000, "only %lu items", (unsigned long)all_items);
+    guarded_close(&g);
+}
+
+Test(validate_oracle, generated_requests_with_a_broken_part_agree)
+{
+    struct guarded g = guarded_open(ROOM);
+    struct validation out;
+    size_t refused = 0;
+    generator.breaks = true;
+    for (size_t round = 0; round < 20000; round++) {
+        enum signal signal = (enum signal)(round % SIGNAL_COUNT);
+        struct buf b = BUF_INIT;
+        uint64_t items = 0;
+        generate(&b, signal_info(signal)->request, 1, &items);
+        cr_assert(!b.failed && b.len < ROOM);
+        bool valid = judge(&g, signal, b.data, b.len, &out);
+        refused += valid ? 0 : 1;
+        buf_free(&b);
+    }
+    cr_assert(refused > 2000 && refused < 18000, "%zu refused", refused);
     guarded_close(&g);
 }
 
