@@ -1,0 +1,150 @@
+/* rate_limit.c: see rate_limit.h. 4096 sets of 8 buckets, 32 bytes each: 1 MiB whatever comes. The
+ * table is zeroed memory from the kernel, so a page is there only once a bucket in it is used.
+ *
+ * A bucket counts in units of 1e-9 token, so that with whole nanoseconds and whole tokens a second
+ * there is nothing to round: in t nanoseconds it gains t * per_second units.
+ *
+ * The set comes from a keyed hash: who owns many addresses cannot aim them at one other's set, and
+ * a flood that takes all buckets only makes every address begin with a full burst again.
+ */
+#include "gateway/rate_limit.h"
+
+#include "session/keyed_hash.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS 4096U
+#define WAYS 8U
+#define STRIPES 64U
+#define TOKEN INT64_C(1000000000)
+
+struct bucket {
+    uint64_t network; /* the first 8 bytes of the address */
+    uint64_t host;    /* IPv4: the last 8; IPv6: 1, all hosts alike; 0 marks a free bucket */
+    int64_t used_ns;
+    int64_t units;
+};
+
+struct set {
+    struct bucket ways[WAYS];
+};
+
+struct rate_limit {
+    struct set *sets; /* owned */
+    struct keyed_hash hash;
+    _Atomic uint64_t limits; /* per_second << 32 | burst: always seen together */
+    pthread_mutex_t stripes[STRIPES];
+};
+
+static uint64_t load(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+static bool is_ipv4(const struct ip_addr *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+/* The bucket of this address in its set, made full if it is new; the one longest unused gives way.
+ */
+static struct bucket *find(struct set *set, uint64_t network, uint64_t host, int64_t now_ns,
+                           int64_t full)
+{
+    struct bucket *victim = &set->ways[0];
+    for (unsigned i = 0; i < WAYS; i++) {
+        struct bucket *bucket = &set->ways[i];
+        if (bucket->host == host && bucket->network == network) {
+            return bucket;
+        }
+        if (victim->host != 0 && (bucket->host == 0 || bucket->used_ns < victim->used_ns)) {
+            victim = bucket;
+        }
+    }
+    *victim = (struct bucket){network, host, now_ns, full};
+    return victim;
+}
+
+static void fill(struct bucket *bucket, int64_t now_ns, int64_t per_second, int64_t full)
+{
+    if (now_ns > bucket->used_ns) {
+        int64_t elapsed = now_ns - bucket->used_ns;
+        /* Divided rather than multiplied: the product may not fit. */
+        bool over = bucket->units >= full || elapsed > (full - bucket->units) / per_second;
+        bucket->units = over ? full : bucket->units + elapsed * per_second;
+        bucket->used_ns = now_ns;
+    }
+    if (bucket->units > full) {
+        bucket->units = full;
+    }
+}
+
+struct rate_limit *rate_limit_create(unsigned per_second, unsigned burst)
+{
+    struct rate_limit *limit = calloc(1, sizeof(*limit));
+    if (limit == NULL) {
+        return NULL;
+    }
+    limit->sets = calloc(SETS, sizeof(*limit->sets));
+    if (limit->sets == NULL) {
+        free(limit);
+        return NULL;
+    }
+    keyed_hash_init(&limit->hash);
+    for (unsigned i = 0; i < STRIPES; i++) {
+        pthread_mutex_init(&limit->stripes[i], NULL);
+    }
+    rate_limit_set(limit, per_second, burst);
+    return limit;
+}
+
+void rate_limit_destroy(struct rate_limit *limit)
+{
+    if (limit == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < STRIPES; i++) {
+        pthread_mutex_destroy(&limit->stripes[i]);
+    }
+    free(limit->sets);
+    free(limit);
+}
+
+void rate_limit_set(struct rate_limit *limit, unsigned per_second, unsigned burst)
+{
+    atomic_store(&limit->limits, (uint64_t)per_second << 32 | (burst != 0 ? burst : 1));
+}
+
+bool rate_limit_take(struct rate_limit *limit, const struct ip_addr *address, int64_t now_ns,
+                     unsigned *retry_after_s)
+{
+    *retry_after_s = 0;
+    uint64_t limits = atomic_load(&limit->limits);
+    int64_t per_second = (int64_t)(limits >> 32);
+    int64_t full = (int64_t)(limits & UINT32_MAX) * TOKEN;
+    if (per_second == 0) {
+        return true;
+    }
+    uint64_t who[2] = {load(address->bytes), is_ipv4(address) ? load(address->bytes + 8) : 1};
+    uint64_t hash = keyed_hash_bytes(&limit->hash, slice_make(who, sizeof(who)));
+    unsigned set = (unsigned)(hash % SETS);
+    pthread_mutex_t *stripe = &limit->stripes[set % STRIPES];
+
+    pthread_mutex_lock(stripe);
+    struct bucket *bucket = find(&limit->sets[set], who[0], who[1], now_ns, full);
+    fill(bucket, now_ns, per_second, full);
+    bool granted = bucket->units >= TOKEN;
+    if (granted) {
+        bucket->units -= TOKEN;
+    } else {
+        *retry_after_s = 1; /* the slowest rate is one token a second */
+    }
+    pthread_mutex_unlock(stripe);
+    return granted;
+}
