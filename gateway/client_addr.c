@@ -39,7 +39,7 @@ static enum element previous(struct cursor *cursor, struct slice *out)
         cursor->end = cursor->values[cursor->n - 1].len;
         cursor->in_value = true;
     }
-    const char *value = cursor->values[cursor->n - 1].data;
+    const char *value = cursor->end > 0 ? cursor->values[cursor->n - 1].data : "";
     size_t begin = cursor->end;
     while (begin > 0 && value[begin - 1] != ',') {
         begin--;
