@@ -88,9 +88,8 @@ static bool take_field(struct head *head, struct slice name, struct slice value)
     const struct {
         const char *name;
         struct slice *to;
-    } texts[] = {{"reason", &l->reason},           {"session", &l->session},
-                 {"key-id", &l->key_id},           {"url", &l->url},
-                 {"destination", &l->destination}, {"answer", &l->answer}};
+    } texts[] = {{"reason", &l->reason}, {"session", &l->session},         {"key-id", &l->key_id},
+                 {"url", &l->url},       {"destination", &l->destination}, {"answer", &l->answer}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (slice_eq_str(name, texts[i].name)) {
             *texts[i].to = value;
@@ -146,10 +145,9 @@ bool dead_letter_parse(struct slice file, struct dead_letter *out, struct result
                                 "payload-bytes");
     }
     if (head.payload_bytes != rest.len) {
-        return result_fail(why,
-                           "the dead letter's payload has %zu bytes instead of %" PRIu64
-                           ": the file is cut",
-                           rest.len, head.payload_bytes);
+        return result_fail(
+            why, "the dead letter's payload has %zu bytes instead of %" PRIu64 ": the file is cut",
+            rest.len, head.payload_bytes);
     }
     out->payload = rest;
     return true;

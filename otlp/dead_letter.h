@@ -62,8 +62,8 @@ enum dead_letter_outcome {
 };
 
 /* Makes the directory when it is missing (not its parents) and writes the letter. What is
- * not STORED may be stored again; it is written anew. why: what is wrong and what to do about it. Reads the sizes of all letters
- * each time: letters are rare. */
+ * not STORED may be stored again; it is written anew. why: what is wrong and what to do about it.
+ * Reads the sizes of all letters each time: letters are rare. */
 enum dead_letter_outcome dead_letter_store(const char *dir, const struct dead_letter *letter,
                                            uint64_t max_bytes, struct result *why);
 

@@ -105,8 +105,8 @@ static bool add_size(void *arg, int dir_fd, const char *name)
 {
     struct total *total = arg;
     struct stat st;
-    if (strcmp(name, total->except) != 0 &&
-        fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+    if (strcmp(name, total->except) != 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode)) {
         total->bytes += (uint64_t)st.st_size;
     }
     return true;

@@ -12,7 +12,9 @@
 #include <zlib.h>
 
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SECOND)
-#define GZIP_LEVEL 4 /* telemetry shrinks to about a tenth; past 4 time doubles for a few percent */
+#define GZIP_LEVEL                                                                 \
+    4 /* telemetry shrinks to about a tenth; past 4 time doubles for a few percent \
+       */
 
 struct slot {
     struct export_http *http;
@@ -275,7 +277,7 @@ static void explain(const struct slot *slot, CURLcode code, char out[EXPORT_HTTP
     default:
         break;
     }
-    snprintf(out, EXPORT_HTTP_ERROR_MAX, "%s", text);
+    snprintf(out, EXPORT_HTTP_ERROR_MAX, "%.*s", EXPORT_HTTP_ERROR_MAX - 1, text);
 }
 
 static struct slice response_header(CURL *easy, const char *name)

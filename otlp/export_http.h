@@ -43,7 +43,8 @@ void export_http_destroy(struct export_http *http);
 /* Where a signal goes, for people: without user name and password. */
 const char *export_http_url(const struct export_http *http, enum signal signal);
 
- * reply will come. */
+/* Starts a POST. Without gzip the body is borrowed until the reply was taken. False (no slot free,
+ * no memory): no reply will come. */
 bool export_http_send(struct export_http *http, enum signal signal, struct slice body, void *arg);
 
 struct export_http_reply {

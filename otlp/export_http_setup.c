@@ -19,10 +19,11 @@ static bool check_parts(CURLU *parsed, struct result *why)
         char *text = NULL;
         if (curl_url_get(parsed, unwanted[i].part, &text, 0) == CURLUE_OK) {
             curl_free(text);
-            return result_fail(why,
-                               "the destination's url has %s; it is to be the base that /v1/metrics "
-                               "is put behind, like http://collector:4318",
-                               unwanted[i].name);
+            return result_fail(
+                why,
+                "the destination's url has %s; it is to be the base that /v1/metrics "
+                "is put behind, like http://collector:4318",
+                unwanted[i].name);
         }
     }
     char *scheme = NULL;
@@ -72,16 +73,16 @@ bool export_http_make_urls(struct export_http_urls *urls, const char *base, stru
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, base != NULL ? base : "", 0);
     if (code != CURLUE_OK) {
         /* The text itself is not shown: it may hold a password. */
-        result_fail(why, "the destination's url cannot be read: %s; it is to be like "
-                         "http://collector:4318",
+        result_fail(why,
+                    "the destination's url cannot be read: %s; it is to be like "
+                    "http://collector:4318",
                     curl_url_strerror(code));
         goto cleanup;
     }
     if (!check_parts(parsed, why)) {
         goto cleanup;
     }
-    done = fill(urls->real, parsed) &&
-           curl_url_set(parsed, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+    done = fill(urls->real, parsed) && curl_url_set(parsed, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
            curl_url_set(parsed, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
            fill(urls->shown, parsed);
     if (!done) {
@@ -150,16 +151,18 @@ static bool append_configured(struct curl_slist **list, const char *line, struct
                                 "letters, digits and dashes");
     }
     if (is_ours(line, name_len)) {
-        return result_fail(why, "the destination's header %.*s is set by sigpost itself; take it "
-                                "out of the configuration",
+        return result_fail(why,
+                           "the destination's header %.*s is set by sigpost itself; take it "
+                           "out of the configuration",
                            (int)name_len, line);
     }
     const char *value = line + name_len + 1;
     value += strspn(value, " \t");
     for (const char *c = value; *c != '\0'; c++) {
         if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f) {
-            return result_fail(why, "the value of the destination's header %.*s has a control "
-                                    "character",
+            return result_fail(why,
+                               "the value of the destination's header %.*s has a control "
+                               "character",
                                (int)name_len, line);
         }
     }
@@ -226,7 +229,8 @@ bool export_http_check_ca_file(const char *path, struct result *why)
                 strncmp(line, "-----BEGIN TRUSTED CERTIFICATE-----", 35) == 0;
     }
     fclose(file);
-    return found || result_fail(why, "the destination's ca_file %s holds no certificate; it is to "
-                                     "be PEM, with a line -----BEGIN CERTIFICATE-----",
+    return found || result_fail(why,
+                                "the destination's ca_file %s holds no certificate; it is to "
+                                "be PEM, with a line -----BEGIN CERTIFICATE-----",
                                 path);
 }
