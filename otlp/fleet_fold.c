@@ -166,12 +166,13 @@ void fleet_metric(struct fleet *f, const struct fleet_metric *metric)
 
 /* --- folding ---------------------------------------------------------------------------------- */
 
-/* What a point adds to its series. */
+/* What a point adds to its series. The difference of two values is added as two, for it would be
+ * rounded, and what an up-down sum takes back must be just what it gave. */
 struct step {
-    double value;   /* to the total */
-    double last;    /* the stream's new last value */
-    uint64_t count; /* histograms: to the count */
-    bool whole;     /* cells are added as they are, not their growth */
+    double plus, minus; /* to the total */
+    double last;        /* the stream's new last value */
+    uint64_t count;     /* histograms: to the count */
+    bool whole;         /* cells are added as they are, not their growth */
 };
 
 /* Do counts and bounds fit each other? */
@@ -246,16 +247,17 @@ static bool was_reset(const struct fleet *f, const struct fleet_stream *stream,
 static struct step measure(const struct fleet *f, const struct fleet_stream *stream,
                            const struct fleet_point *point)
 {
-    struct step step = {point->value, point->value, point->count, true};
+    struct step step = {point->value, 0, point->value, point->count, true};
     if (stream == NULL) {
         return step;
     }
     if (f->metric.kind == FLEET_UPDOWN) {
         step.last = f->metric.is_delta ? stream->last + point->value : point->value;
-        step.value = step.last - stream->last;
+        step.plus = step.last;
+        step.minus = stream->last;
     } else if (!f->metric.is_delta && !was_reset(f, stream, point)) {
         step.whole = false;
-        step.value = point->value - stream->last;
+        step.minus = stream->last;
         for (size_t i = 0; stream->series->cells != NULL && i < point->n_cells; i++) {
             step.count -= stream->cells[i];
         }
@@ -265,15 +267,17 @@ static struct step measure(const struct fleet *f, const struct fleet_stream *str
 
 static bool fits(const struct fleet_series *series, const struct step *step)
 {
-    return isfinite(step->value) && isfinite(step->last) &&
-           isfinite(series->total.sum + step->value) && series->count <= UINT64_MAX - step->count;
+    return isfinite(step->last) && isfinite(series->total.sum + step->plus) &&
+           isfinite(series->total.sum + step->plus - step->minus) &&
+           series->count <= UINT64_MAX - step->count;
 }
 
 static void apply(struct fleet_stream *stream, const struct step *step,
                   const struct fleet_point *point, uint64_t time_ns)
 {
     struct fleet_series *series = stream->series;
-    fleet_total_add(&series->total, step->value);
+    fleet_total_add(&series->total, step->plus);
+    fleet_total_add(&series->total, -step->minus);
     stream->last = step->last;
     stream->time_ns = time_ns;
     if (point->start_ns > stream->start_ns) {
