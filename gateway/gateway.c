@@ -11,6 +11,21 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+void gateway_say_warnings(const struct config *config, char *const *environ)
+{
+    struct buf warnings = BUF_INIT;
+    config_warnings(config, environ, &warnings);
+    struct slice rest = buf_slice(&warnings);
+    while (rest.len != 0) {
+        const char *newline = memchr(rest.data, '\n', rest.len);
+        size_t len = newline != NULL ? (size_t)(newline - rest.data) : rest.len;
+        LOG_WARN("configuration", LOG_SLICE("what", slice_make(rest.data, len)));
+        size_t skip = newline != NULL ? len + 1 : len;
+        rest = slice_make(rest.data + skip, rest.len - skip);
+    }
+    buf_free(&warnings);
+}
+
 /* The ring of the configured sources; NULL and a sentence when they are broken, or when there is no
  * key and one is needed. */
 static struct keyring *open_keyring(const struct config *config, struct metrics *metrics,

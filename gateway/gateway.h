@@ -72,6 +72,9 @@ static inline const struct config *gateway_config(struct gateway *gateway)
  * (exit 1) that must be mended. */
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why);
 
+/* Logs what config_warnings has to say of this configuration, a line each. */
+void gateway_say_warnings(const struct config *config, char *const *environ);
+
 /* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
 

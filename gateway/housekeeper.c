@@ -61,18 +61,6 @@ static void reload_keys(struct housekeeper *self)
     self->keys_were_bad = !good;
 }
 
-static void say_lines(const char *message, const struct buf *lines)
-{
-    const char *at = lines->data;
-    const char *end = at + lines->len;
-    while (at != NULL && at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t len = newline != NULL ? (size_t)(newline - at) : (size_t)(end - at);
-        LOG_WARN(message, LOG_SLICE("what", slice_make(at, len)));
-        at += len + 1;
-    }
-}
-
 static void apply(struct gateway *gateway, const struct config *config)
 {
     log_setup(config->log.format, config->log.level);
@@ -99,14 +87,11 @@ static void reload_config(struct housekeeper *self)
         LOG_WARN("these keys changed and need a restart",
                  LOG_SLICE("keys", slice_make(restart.data, restart.len)));
     }
-    struct buf warnings = BUF_INIT;
-    config_warnings(fresh, environ, &warnings);
-    say_lines("configuration", &warnings);
+    gateway_say_warnings(fresh, environ);
     gateway_replace_config(gateway, fresh);
     apply(gateway, fresh);
     LOG_INFO("configuration reloaded");
     buf_free(&restart);
-    buf_free(&warnings);
 }
 
 /* Returns true when the signal asks for a stop. */

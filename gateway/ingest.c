@@ -189,7 +189,8 @@ static void log_verdict(struct ingest *in)
     } else {
         LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(in->verdict)->word),
                  LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
-                 LOG_SLICE("key", in->key.key_id), LOG_STR("detail", in->detail));
+                 LOG_SLICE("key", in->key.key_id),
+                 LOG_STR("detail", in->detail[0] != '\0' ? in->detail : NULL));
     }
 }
 

@@ -71,19 +71,6 @@ static void print_reference(void)
     buf_free(&text);
 }
 
-static void warn_about(const struct config *config)
-{
-    struct buf warnings = BUF_INIT;
-    config_warnings(config, environ, &warnings);
-    char *rest = NULL;
-    char *text = warnings.len != 0 ? (char *)(uintptr_t)buf_cstr(&warnings) : NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
-        LOG_WARN("configuration", LOG_STR("what", line));
-    }
-    buf_free(&warnings);
-}
-
 static void say_started(struct gateway *gateway, const struct server *server)
 {
     const struct config *config = gateway_config(gateway);
@@ -124,7 +111,7 @@ static int run(const struct arguments *arguments)
         return EXIT_CONFIG;
     }
     log_setup(config->log.format, config->log.level);
-    warn_about(config);
+    gateway_say_warnings(config, environ);
     housekeeper_block_signals();
     bool bad_config = false;
     struct gateway *gateway = gateway_open(config, &bad_config, &why);
@@ -149,7 +136,7 @@ static int check(const struct arguments *arguments)
     struct config *config = config_load(arguments->config_path, environ, &why);
     bool good = config != NULL && gateway_check_keys(config, &why);
     if (good) {
-        warn_about(config);
+        gateway_say_warnings(config, environ);
         printf("sigpost: configuration and keys are good\n");
     } else {
         fprintf(stderr, "sigpost: %s\n", why.text);

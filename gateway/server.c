@@ -146,7 +146,9 @@ static bool has_connections(struct worker *worker)
     return !h2o_linklist_is_empty(&worker->ctx.http1._conns);
 }
 
-/* Connections that the kernel has accepted for us already are ours to answer. */
+/* Connections that the kernel has accepted for us already are ours to answer. The flag ends
+ * keep-alive; h2o_context_request_shutdown would set it too, but also starts a timer of HTTP/2 that
+ * nothing stops. */
 static void stop_listening(struct worker *worker)
 {
     if (!worker->paused) {
@@ -155,7 +157,7 @@ static void stop_listening(struct worker *worker)
     h2o_socket_read_stop(worker->listener);
     h2o_socket_close(worker->listener);
     worker->listener = NULL;
-    h2o_context_request_shutdown(&worker->ctx);
+    worker->ctx.shutdown_requested = 1;
 }
 
 static void drain(struct worker *worker)
