@@ -25,7 +25,8 @@ struct lobby_capacity {
 struct lobby *lobby_create(unsigned max, int64_t idle_ns);
 void lobby_destroy(struct lobby *lobby);
 
-/* Takes a slot under the fresh id (LOBBY_ID_LEN hex digits). False when none is free. */
+/* Takes a slot under the fresh id (LOBBY_ID_LEN hex digits), after freeing those that fell silent.
+ * False when none is free, or the id is malformed or holds a slot already. */
 bool lobby_enter(struct lobby *lobby, struct slice fresh_id, int64_t now_ns);
 
 /* Activity of a slot's holder. False when the id holds no slot (unknown, left, or fell silent). */

@@ -9,7 +9,7 @@ bool shard_init(struct shard *shard)
 {
     pthread_mutex_init(&shard->lock, NULL);
     shard->table.n = BUCKETS_AT_FIRST;
-    shard->table.buckets = calloc(BUCKETS_AT_FIRST, sizeof(*shard->table.buckets));
+    shard->table.buckets = calloc(BUCKETS_AT_FIRST, sizeof(void *));
     return shard->table.buckets != NULL;
 }
 
@@ -74,7 +74,7 @@ static void grow_if_full(struct shard *shard)
         return;
     }
     struct table wider = {.n = shard->table.n * 2};
-    wider.buckets = calloc(wider.n, sizeof(*wider.buckets));
+    wider.buckets = calloc(wider.n, sizeof(void *));
     if (wider.buckets != NULL) {
         shard->old = shard->table;
         shard->table = wider;

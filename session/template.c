@@ -233,7 +233,7 @@ static void compile_page(struct page *page)
     while (!lexer->failed && lexer->at < source.len) {
         size_t from = lexer->at;
         size_t tag_at = find_tag(source, from);
-        char mark = tag_at + 2 < source.len ? source.data[tag_at + 2] : '\0';
+        const char mark = lexer_byte(lexer, tag_at + 2);
         emit_text(page, from, tag_at, lexer->trim_behind, mark == '-');
         lexer->trim_behind = false;
         lexer->at = tag_at;

@@ -3,9 +3,11 @@
  *     {{ name }}   {{ name|default('x') }}   {{ 'a' if cond else 'b' }}
  *     {% if %} {% elif %} {% else %} {% endif %}   not, and, or, == != < <= > >=, parentheses
  *     {# comment #}   strings in ' or ", whole numbers, true false True False
+ *     "-" beside a tag's braces takes the white space on that side: {%- if x -%}
  *
  * What is put in is HTML-escaped, always. An unknown name is empty (and false), as in Jinja2. Names
- * are looked up when rendering. Bounded: 256 KiB of source, 32 levels of {% if %}.
+ * are looked up when rendering. Bounded: 256 KiB of source, 32 levels of {% if %}, 64 of
+ * parentheses. The whole language, and where it differs from Jinja2, is in docs/templates.md.
  */
 #ifndef SIGPOST_SESSION_TEMPLATE_H
 #define SIGPOST_SESSION_TEMPLATE_H
@@ -17,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TEMPLATE_SOURCE_MAX (256 * 1024)
+#define TEMPLATE_SOURCE_MAX 262144 /* 256 KiB */
 
 struct template;
 
@@ -30,7 +32,8 @@ struct template_variable {
     int64_t number; /* numbers; 0 or 1 for bools, shown as True and False */
 };
 
-/* Compiles a copy of the source. `file` names it in the sentence: "file:line:column: what". */
+/* Compiles a copy of the source, which must be UTF-8. `file` names it in the sentence:
+ * "file:line:column: what is wrong; what would be right". NULL then. */
 struct template *template_compile(const char *file, struct slice source, struct result *why);
 void template_free(struct template *template);
 

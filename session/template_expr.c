@@ -77,6 +77,21 @@ static void emit_number(struct compiler *compiler, enum template_op op, int64_t 
     compiler_emit(compiler, (struct template_instruction){.op = (uint8_t)op, .number = number}, 1);
 }
 
+/* What the escape that ends in this character stands for. */
+static char unescape(char c)
+{
+    switch (c) {
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return c;
+    }
+}
+
 /* Pushes the current token, a string, and writes its escapes out. */
 static void emit_string(struct compiler *compiler)
 {
@@ -86,8 +101,7 @@ static void emit_string(struct compiler *compiler)
     for (size_t i = 0; i < raw.len; i++) {
         char c = raw.data[i];
         if (c == '\\') {
-            c = raw.data[++i];
-            c = c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+            c = unescape(raw.data[++i]);
         }
         buf_append_char(pool, c);
     }
@@ -326,7 +340,7 @@ static void parse_choice(struct compiler *compiler)
 static enum kind parse_expression(struct compiler *compiler)
 {
     struct lexer *lexer = &compiler->lexer;
-    if (compiler->nesting == TEMPLATE_EXPRESSION_DEPTH) {
+    if (compiler->nesting > TEMPLATE_EXPRESSION_DEPTH) {
         lexer_fail(lexer, lexer->token.at,
                    "parentheses and else branches are nested too deeply; at most %d are allowed",
                    TEMPLATE_EXPRESSION_DEPTH);

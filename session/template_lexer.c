@@ -24,10 +24,18 @@ static bool is_name_part(char c)
     return is_name_start(c) || is_digit(c);
 }
 
+char lexer_byte(const struct lexer *lexer, size_t at)
+{
+    if (at < lexer->source.len) {
+        return lexer->source.data[at];
+    }
+    return '\0';
+}
+
 /* The byte `ahead` of the place, or NUL past the end. */
 static char peek(const struct lexer *lexer, size_t ahead)
 {
-    return ahead < lexer->source.len - lexer->at ? lexer->source.data[lexer->at + ahead] : '\0';
+    return lexer_byte(lexer, lexer->at + ahead);
 }
 
 void lexer_fail(struct lexer *lexer, size_t at, const char *format, ...)

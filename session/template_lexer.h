@@ -45,6 +45,9 @@ struct lexer {
     struct token token;
 };
 
+/* The byte at this place of the source, or NUL past its end. */
+char lexer_byte(const struct lexer *lexer, size_t at);
+
 /* Begins with the first token behind the tag's opening, which begins at tag_at. */
 void lexer_enter_tag(struct lexer *lexer, size_t tag_at, const char *end);
 

@@ -27,7 +27,7 @@ static void fault(const char *what)
 
 static void *work(void *seed)
 {
-    unsigned state = (unsigned)(size_t)seed * 7919 + 1;
+    unsigned state = *(const unsigned *)seed;
     for (unsigned round = 0; round < ROUNDS; round++) {
         state = state * 1664525 + 1013904223;
         unsigned n = (state >> 8) % IDS;
@@ -69,8 +69,9 @@ int main(void)
     pthread_t workers[WORKERS];
     pthread_t housekeeper;
     pthread_create(&housekeeper, NULL, keep_house, NULL);
+    static unsigned seeds[WORKERS] = {1, 7920, 15839, 23758};
     for (size_t i = 0; i < WORKERS; i++) {
-        pthread_create(&workers[i], NULL, work, (void *)i);
+        pthread_create(&workers[i], NULL, work, &seeds[i]);
     }
     for (size_t i = 0; i < WORKERS; i++) {
         pthread_join(workers[i], NULL);

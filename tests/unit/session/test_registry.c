@@ -125,6 +125,21 @@ Test(registry, keys_of_sessions_do_not_mix)
     registry_destroy(registry);
 }
 
+/* More keys in a session's life than there are indices: rotation never uses the table up. */
+Test(registry, keys_out_of_use_cost_nothing)
+{
+    struct registry *registry = registry_create(10, IDLE);
+    char want[65];
+    char key[65];
+    for (size_t n = 0; n < 70000; n++) {
+        snprintf(want, sizeof(want), "key-%zu", n);
+        registry_touch(registry, SLICE_LIT("run"), slice_of(want), 0);
+    }
+    registry_last_key(registry, SLICE_LIT("run"), key);
+    cr_expect_str_eq(key, want);
+    registry_destroy(registry);
+}
+
 Test(registry, ids_are_compared_to_the_end)
 {
     struct registry *registry = registry_create(1000, IDLE);

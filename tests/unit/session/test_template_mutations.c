@@ -5,7 +5,6 @@
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ROUNDS 60000
@@ -29,12 +28,24 @@ static const char *const pieces[] = {
 
 static uint64_t state = 0x5157a7e;
 
+/* 0 to n - 1; 0 when n is 0. */
 static size_t below(size_t n)
 {
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
-    return (size_t)(state % n);
+    return n != 0 ? (size_t)(state % n) : 0;
+}
+
+/* Puts bytes in the place of source[at, at + cut) unless it gets too long; returns the length. */
+static size_t splice(char *source, size_t len, size_t at, size_t cut, struct slice put)
+{
+    if (len - cut + put.len > SOURCE_MAX) {
+        return len;
+    }
+    memmove(source + at + put.len, source + at + cut, len - at - cut);
+    memcpy(source + at, put.data, put.len);
+    return len - cut + put.len;
 }
 
 /* Replaces some bytes by a piece, a random byte, or a part of another seed. */
@@ -45,34 +56,35 @@ static size_t mutate(char *source, size_t len)
     if (cut > len - at) {
         cut = len - at;
     }
-    const char *put = pieces[below(sizeof(pieces) / sizeof(pieces[0]))];
-    size_t n = strlen(put);
+    struct slice put = slice_of(pieces[below(sizeof(pieces) / sizeof(pieces[0]))]);
     char byte = (char)below(256);
     if (below(8) == 0) {
-        put = &byte;
-        n = 1;
+        put = slice_make(&byte, 1);
     } else if (below(8) == 0) {
         const char *seed = seeds[below(sizeof(seeds) / sizeof(seeds[0]))];
-        put = seed + below(strlen(seed));
-        n = below(strlen(put) + 1);
+        seed += below(strlen(seed));
+        put = slice_make(seed, below(strlen(seed) + 1));
     }
-    if (len - cut + n > SOURCE_MAX) {
-        return len;
-    }
-    memmove(source + at + n, source + at + cut, len - at - cut);
-    memcpy(source + at, put, n);
-    return len - cut + n;
+    return splice(source, len, at, cut, put);
+}
+
+/* A number from 1 to max and the colon behind it; moves *text on. */
+static void check_number(const char **text, size_t max)
+{
+    char *end;
+    unsigned long number = strtoul(*text, &end, 10);
+    cr_assert(*end == ':' && number >= 1 && number <= max, "%s", *text);
+    *text = end + 1;
 }
 
 /* "m:LINE:COLUMN: sentence", with a line and column that are in the source. */
-static void check_sentence(const char *text, const char *source, size_t len)
+static void check_sentence(const char *text, size_t len)
 {
-    unsigned line = 0;
-    unsigned column = 0;
-    int end = 0;
-    cr_assert_eq(sscanf(text, "m:%u:%u: %n", &line, &column, &end), 2, "%s", text);
-    cr_assert(line >= 1 && line <= len + 1 && column >= 1 && column <= len + 1, "%s", text);
-    cr_assert_gt(strlen(text + end), 10, "%s for %.*s", text, (int)len, source);
+    cr_assert_eq(strncmp(text, "m:", 2), 0, "%s", text);
+    text += 2;
+    check_number(&text, len + 1);
+    check_number(&text, len + 1);
+    cr_assert_gt(strlen(text), 10, "%s", text);
 }
 
 Test(template_mutations, crash_nothing)
@@ -88,8 +100,7 @@ Test(template_mutations, crash_nothing)
     for (size_t round = 0; round < ROUNDS; round++) {
         char scratch[SOURCE_MAX];
         const char *seed = seeds[round % (sizeof(seeds) / sizeof(seeds[0]))];
-        size_t len = strlen(seed);
-        memcpy(scratch, seed, len);
+        size_t len = splice(scratch, 0, 0, 0, slice_of(seed));
         for (size_t times = below(4) + 1; times > 0; times--) {
             len = mutate(scratch, len);
         }
@@ -98,7 +109,7 @@ Test(template_mutations, crash_nothing)
         struct result why = RESULT_INIT;
         struct template *template = template_compile("m", slice_make(source, len), &why);
         if (template == NULL) {
-            check_sentence(why.text, source, len);
+            check_sentence(why.text, len);
         } else {
             compiled++;
             cr_assert_str_empty(why.text);
