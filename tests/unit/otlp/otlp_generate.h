@@ -166,12 +166,13 @@ static inline void generate_broken(struct buf *b, const ProtobufCFieldDescriptor
 static inline void generate_field(struct buf *b, const ProtobufCFieldDescriptor *field,
                                   unsigned depth, uint64_t *items)
 {
-    if (generator.breaks && draw(16) == 0) {
+    enum wire_type natural = natural_type(field->type);
+    bool packable = natural != WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED;
+    if (generator.breaks && draw(packable ? 8 : 96) == 0) { /* runs are rare, and worth a look */
         generate_broken(b, field);
         return;
     }
-    enum wire_type natural = natural_type(field->type);
-    bool packed = natural != WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED && draw(2);
+    bool packed = packable && draw(2) == 1;
     enum wire_type type = packed ? WIRE_BYTES : natural;
     put_tag(b, field->id, type);
     if (type != WIRE_BYTES) {
@@ -201,18 +202,35 @@ static inline bool counts(const char *name)
     return false;
 }
 
+/* Any field; near the top rather a message, so that most requests reach data points and spans. */
+static inline const ProtobufCFieldDescriptor *pick_field(const ProtobufCMessageDescriptor *type,
+                                                         unsigned depth)
+{
+    const ProtobufCFieldDescriptor *field = &type->fields[draw(type->n_fields)];
+    for (int more = 0; more < 3 && depth < 6 && field->type != PROTOBUF_C_TYPE_MESSAGE; more++) {
+        field = &type->fields[draw(type->n_fields)];
+    }
+    return field;
+}
+
 /* A message of this type: random fields in random order, fewer the deeper. It is valid unless
- * generator.breaks is set. The second condition keeps the depth inside the bound. */
+ * generator.breaks is set; no singular message stands in it twice (see gives_oneof_twice). The
+ * second condition keeps the depth inside the bound. */
 static inline void generate(struct buf *b, const ProtobufCMessageDescriptor *type, unsigned depth,
                             uint64_t *items)
 {
     *items += counts(type->short_name) ? 1 : 0;
-    size_t fields = depth < 6 ? 1 + draw(5) : draw(3);
+    size_t fields = depth < 7 ? 1 + draw(4) : draw(3);
+    uint64_t given = 0;
     for (; fields > 0 && depth < VALIDATE_DEPTH_MAX; fields--) {
-        if (draw(12) == 0) {
+        const ProtobufCFieldDescriptor *field = pick_field(type, depth);
+        bool singular =
+            field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED;
+        if (draw(12) == 0 || (singular && (given >> field->id & 1) != 0)) {
             put_unknown(b);
         } else {
-            generate_field(b, &type->fields[draw(type->n_fields)], depth, items);
+            generate_field(b, field, depth, items);
+            given |= UINT64_C(1) << (field->id & 63);
         }
     }
 }

@@ -117,7 +117,7 @@ Test(validate_oracle, generated_requests_are_valid_and_their_mutants_agree)
     struct guarded g = guarded_open(ROOM);
     struct validation out;
     uint64_t all_items = 0;
-    for (size_t round = 0; round < 20000; round++) {
+    for (size_t round = 0; round < 6000; round++) {
         enum signal signal = (enum signal)(round % SIGNAL_COUNT);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
@@ -143,7 +143,7 @@ Test(validate_oracle, generated_requests_with_a_broken_part_agree)
     struct validation out;
     size_t refused = 0;
     generator.breaks = true;
-    for (size_t round = 0; round < 20000; round++) {
+    for (size_t round = 0; round < 6000; round++) {
         enum signal signal = (enum signal)(round % SIGNAL_COUNT);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
@@ -153,7 +153,7 @@ Test(validate_oracle, generated_requests_with_a_broken_part_agree)
         refused += valid ? 0 : 1;
         buf_free(&b);
     }
-    cr_assert(refused > 2000 && refused < 18000, "%zu refused", refused);
+    cr_assert(refused > 1000 && refused < 5000, "%zu refused", refused);
     guarded_close(&g);
 }
 
