@@ -1,0 +1,220 @@
+/* ctl.c: the table of nouns, and what they share; see ctl.h. */
+#include "ctl/ctl.h"
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const char help[] =
+    "sigpostctl [-c FILE] NOUN ...: keys and signatures of sigpost\n"
+    "\n"
+    "  secret init|list|add|show   the keys that the gateway believes\n"
+    "  sign PATH                   the headers of a signed request, or a curl command\n"
+    "  verify --path PATH          whether the gateway would believe these headers, and why not\n"
+    "\n"
+    "  -c, --config FILE   the gateway's configuration (" CONFIG_DEFAULT_FILE " if it is there);\n"
+    "                      its environment variables count, too\n"
+    "  -h, --help          this; also behind each noun\n"
+    "      --version\n"
+    "\n"
+    "Exit status: 0 done, 1 refused or failed, 2 wrong use.\n";
+
+static const struct noun {
+    const char *name;
+    int (*run)(struct ctl *ctl, int argc, char **argv);
+} nouns[] = {{"secret", ctl_secret}, {"sign", ctl_sign}, {"verify", ctl_verify}};
+#define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
+
+__attribute__((format(printf, 2, 0))) static void put_line(struct ctl *ctl, const char *format,
+                                                           va_list args)
+{
+    char text[RESULT_TEXT_MAX + 128];
+    int len = vsnprintf(text, sizeof(text), format, args);
+    fputs("sigpostctl: ", ctl->err);
+    ctl_put_text(ctl->err, slice_make(text, len > 0 ? strlen(text) : 0));
+}
+
+int ctl_fail(struct ctl *ctl, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(ctl, format, args);
+    va_end(args);
+    fputc('\n', ctl->err);
+    return CTL_FAILED;
+}
+
+int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(ctl, format, args);
+    va_end(args);
+    fprintf(ctl->err, "; see: sigpostctl %s%s--help\n", help_of, help_of[0] != '\0' ? " " : "");
+    return CTL_WRONG_USE;
+}
+
+void ctl_put_text(FILE *out, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < 0x20 || c == 0x7f) {
+            fprintf(out, "\\x%02x", c);
+        } else {
+            fputc(c, out);
+        }
+    }
+}
+
+static const struct ctl_option *find_option(const struct ctl_option *options, size_t n,
+                                            struct slice name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (slice_eq_str(name, options[i].name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+/* Takes the option at argv[*at], and its value; -1 or the exit status. */
+static int take_option(struct ctl *ctl, const char *verb, int argc, char **argv, int *at,
+                       const struct ctl_option *options, size_t n_options)
+{
+    const char *text = argv[*at];
+    const char *equals = strchr(text, '=');
+    struct slice name = slice_make(text, equals != NULL ? (size_t)(equals - text) : strlen(text));
+    const struct ctl_option *option = find_option(options, n_options, name);
+    if (option == NULL) {
+        return ctl_wrong_use(ctl, verb, "unknown option %.*s", (int)name.len, name.data);
+    }
+    if (option->flag != NULL) {
+        if (equals != NULL) {
+            return ctl_wrong_use(ctl, verb, "%s takes no value", option->name);
+        }
+        *option->flag = true;
+        return -1;
+    }
+    if (*option->value != NULL) {
+        return ctl_wrong_use(ctl, verb, "%s is given twice", option->name);
+    }
+    if (equals == NULL && *at + 1 >= argc) {
+        return ctl_wrong_use(ctl, verb, "%s needs a value", option->name);
+    }
+    *option->value = equals != NULL ? equals + 1 : argv[++*at];
+    return -1;
+}
+
+int ctl_options(struct ctl *ctl, const char *verb, const char *verb_help, int argc, char **argv,
+                const struct ctl_option *options, size_t n_options, const char **rest,
+                size_t max_rest, size_t *n_rest)
+{
+    bool ended = false;
+    *n_rest = 0;
+    for (int at = 1; at < argc; at++) {
+        const char *text = argv[at];
+        if (!ended && strcmp(text, "--") == 0) {
+            ended = true;
+        } else if (!ended && (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0)) {
+            fputs(verb_help, ctl->out);
+            return CTL_DONE;
+        } else if (!ended && text[0] == '-' && text[1] != '\0') {
+            int status = take_option(ctl, verb, argc, argv, &at, options, n_options);
+            if (status >= 0) {
+                return status;
+            }
+        } else if (*n_rest == max_rest) {
+            return ctl_wrong_use(ctl, verb, "\"%s\" is one operand too many", text);
+        } else {
+            rest[(*n_rest)++] = text;
+        }
+    }
+    return -1;
+}
+
+struct config *ctl_config(struct ctl *ctl)
+{
+    struct result why = RESULT_INIT;
+    struct config *config = config_load(ctl->config_path, ctl->environment, &why);
+    if (config == NULL) {
+        ctl_fail(ctl, "%s", why.text);
+    }
+    return config;
+}
+
+struct keyring_sources ctl_sources(const struct config *config)
+{
+    return (struct keyring_sources){.ring_file = config->secrets.keyring,
+                                    .secret_file = config->secrets.secret_file,
+                                    .secret_file_required = config->secrets.secret_file_set,
+                                    .signing_secret = config->secrets.signing_secret};
+}
+
+int ctl_keys_open(struct ctl *ctl, const struct config *config, struct ctl_keys *keys)
+{
+    struct result why = RESULT_INIT;
+    const struct keyring_sources sources = ctl_sources(config);
+    *keys = (struct ctl_keys){NULL, NULL};
+    keys->ring = keyring_open(&sources, NULL, &why);
+    if (keys->ring == NULL) {
+        return ctl_fail(ctl, "%s", why.text);
+    }
+    keys->reader = keyring_reader_create(keys->ring);
+    return keys->reader != NULL ? CTL_DONE : ctl_fail(ctl, "out of memory");
+}
+
+void ctl_keys_close(struct ctl_keys *keys)
+{
+    keyring_reader_destroy(keys->reader);
+    keyring_close(keys->ring);
+}
+
+static int run_noun(struct ctl *ctl, int argc, char **argv)
+{
+    struct result why = RESULT_INIT;
+    for (size_t i = 0; i < NOUNS; i++) {
+        if (strcmp(argv[0], nouns[i].name) == 0) {
+            log_setup(LOG_FORMAT_TEXT, LOG_LEVEL_WARN);
+            /* That memory could not be locked is the daemon's concern: we are gone in a moment. */
+            if (!keyring_init_memory(&why)) {
+                return ctl_fail(ctl, "%s", why.text);
+            }
+            int status = nouns[i].run(ctl, argc, argv);
+            if (fflush(ctl->out) != 0 || ferror(ctl->out) != 0) {
+                return ctl_fail(ctl, "cannot write the output");
+            }
+            return status;
+        }
+    }
+    return ctl_wrong_use(ctl, "", "unknown noun \"%s\"; there are: secret, sign, verify", argv[0]);
+}
+
+int ctl_run(struct ctl *ctl, int argc, char **argv)
+{
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        const char *text = argv[at];
+        if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
+            fputs(help, ctl->out);
+            return CTL_DONE;
+        }
+        if (strcmp(text, "--version") == 0) {
+            fputs("sigpostctl " SIGPOST_VERSION "\n", ctl->out);
+            return CTL_DONE;
+        }
+        if (strncmp(text, "--config=", 9) == 0) {
+            ctl->config_path = text + 9;
+        } else if (strcmp(text, "-c") != 0 && strcmp(text, "--config") != 0) {
+            return ctl_wrong_use(ctl, "", "unknown option %s", text);
+        } else if (++at == argc) {
+            return ctl_wrong_use(ctl, "", "%s needs a file", text);
+        } else {
+            ctl->config_path = argv[at];
+        }
+    }
+    if (at >= argc) {
+        return ctl_wrong_use(ctl, "", "a noun is missing: secret, sign or verify");
+    }
+    return run_noun(ctl, argc - at, argv + at);
+}
