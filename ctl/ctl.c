@@ -180,17 +180,13 @@ static int run_noun(struct ctl *ctl, int argc, char **argv)
             if (!keyring_init_memory(&why)) {
                 return ctl_fail(ctl, "%s", why.text);
             }
-            int status = nouns[i].run(ctl, argc, argv);
-            if (fflush(ctl->out) != 0 || ferror(ctl->out) != 0) {
-                return ctl_fail(ctl, "cannot write the output");
-            }
-            return status;
+            return nouns[i].run(ctl, argc, argv);
         }
     }
     return ctl_wrong_use(ctl, "", "unknown noun \"%s\"; there are: secret, sign, verify", argv[0]);
 }
 
-int ctl_run(struct ctl *ctl, int argc, char **argv)
+static int run(struct ctl *ctl, int argc, char **argv)
 {
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
@@ -217,4 +213,13 @@ int ctl_run(struct ctl *ctl, int argc, char **argv)
         return ctl_wrong_use(ctl, "", "a noun is missing: secret, sign or verify");
     }
     return run_noun(ctl, argc - at, argv + at);
+}
+
+int ctl_run(struct ctl *ctl, int argc, char **argv)
+{
+    int status = run(ctl, argc, argv);
+    if (fflush(ctl->out) != 0 || ferror(ctl->out) != 0) {
+        return ctl_fail(ctl, "cannot write the output");
+    }
+    return status;
 }

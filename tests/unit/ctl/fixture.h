@@ -1,0 +1,114 @@
+/* fixture.h: sigpostctl driven as a function: a state directory of its own, text in, text out. */
+#ifndef SIGPOST_TESTS_CTL_FIXTURE_H
+#define SIGPOST_TESTS_CTL_FIXTURE_H
+
+#include "base/clock.h"
+#include "ctl/ctl.h"
+#include "secrets/keyring_file.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOW INT64_C(1712345678)
+#define SECRET "super-secret-of-the-tests-0123456789"
+
+static char dir[256];
+static char config_file[300];
+static char ring_file[300];
+static char *output; /* of the last run */
+static char *errors;
+
+static inline void put_file(const char *path, mode_t mode, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+    cr_assert_not_null(file, "%s", path);
+    fputs(text, file);
+    cr_assert_eq(fclose(file), 0);
+    cr_assert_eq(chmod(path, mode), 0);
+}
+
+static inline void set_up(void)
+{
+    const char *base = getenv("TMPDIR");
+    char text[400];
+    snprintf(dir, sizeof(dir), "%s/sigpost-ctl-XXXXXX", base != NULL ? base : "/tmp");
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(config_file, sizeof(config_file), "%s/sigpost.cfg", dir);
+    snprintf(ring_file, sizeof(ring_file), "%s/state/keyring.cfg", dir);
+    snprintf(text, sizeof(text), "state = { dir = \"%s/state\"; };\n", dir);
+    put_file(config_file, 0644, text);
+    clock_fake(NOW * NS_PER_SECOND, 0);
+}
+
+static inline int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static inline void tear_down(void)
+{
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(output);
+    free(errors);
+    clock_fake(-1, 0);
+}
+
+/* Makes the ring of one key "k" with SECRET. */
+static inline void put_key(void)
+{
+    char state[300];
+    snprintf(state, sizeof(state), "%s/state", dir);
+    cr_assert_eq(mkdir(state, 0700), 0);
+    put_file(ring_file, 0600,
+             "keys = ( { id = \"k\"; secret = \"" SECRET "\"; state = \"active\"; } );");
+}
+
+/* Runs the words behind "sigpostctl -c FILE"; NULL ends them. */
+static inline int run_words(const char *input, char *const *environment, const char *const *words)
+{
+    char *argv[32] = {(char[]){"sigpostctl"}, (char[]){"-c"}, config_file};
+    int argc = 3;
+    for (; *words != NULL; words++) {
+        argv[argc++] = strdup(*words);
+    }
+    size_t sizes[2];
+    free(output);
+    free(errors);
+    struct ctl ctl = {.environment = environment};
+    ctl.in = fmemopen((void *)(uintptr_t)(input[0] != '\0' ? input : "\n"),
+                      input[0] != '\0' ? strlen(input) : 1, "r");
+    ctl.out = open_memstream(&output, &sizes[0]);
+    ctl.err = open_memstream(&errors, &sizes[1]);
+    int status = ctl_run(&ctl, argc, argv);
+    fclose(ctl.in);
+    fclose(ctl.out);
+    fclose(ctl.err);
+    while (argc > 3) {
+        free(argv[--argc]);
+    }
+    size_t lines = 0;
+    for (const char *at = errors; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    cr_assert_eq(lines, status == CTL_DONE || output[0] != '\0' ? 0 : 1,
+                 "a failure is one line on stderr: %s%s", errors, output);
+    return status;
+}
+
+#define RUN_WITH(input, ...) \
+    run_words((input), (char *const[]){NULL}, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(...) RUN_WITH("", __VA_ARGS__)
+
+#define EXPECT_OUTPUT(words) \
+    cr_assert_not_null(strstr(output, (words)), "\"%s\" is not in: %s", (words), output)
+#define EXPECT_ERROR(words) \
+    cr_assert_not_null(strstr(errors, (words)), "\"%s\" is not in: %s", (words), errors)
+
+#endif
