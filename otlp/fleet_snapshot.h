@@ -4,7 +4,7 @@
  *
  * The file, numbers little-endian, doubles as their bits, texts with their length before them:
  *
- *     "SIGFLEET", version (32 bits), sequence (64), seed (16 bytes)
+ *     "SIGFLEET", version (32 bits), sequence (64), latest arrival (64), seed (16 bytes)
  *     numbers of metrics, of series (overflow ones too) and of sessions (32 each)
  *     per metric    name (16), help (16), kind (8), number of series (32), and per series
  *                   id (32), labels (16), sum, lost; histograms: number of bounds (16), bounds,
@@ -27,9 +27,15 @@
 /* CRC-32C (Castagnoli) of `bytes`, going on from that of the bytes before them (0 at first). */
 uint32_t fleet_snapshot_crc(uint32_t crc, const void *bytes, size_t len);
 
+/* What a snapshot stands for. */
+struct fleet_position {
+    uint64_t sequence;  /* of the last record of the spool that is in it */
+    int64_t arrived_ns; /* the latest arrival of all that are; tells a spool that began anew */
+};
+
 /* Writes the snapshot; it is durable when true is returned. False and a sentence: the old file is
  * in place then. Takes about a second for 200 MB. */
-bool fleet_snapshot_write(const struct fleet *f, uint64_t sequence, const char *path,
+bool fleet_snapshot_write(const struct fleet *f, struct fleet_position position, const char *path,
                           struct result *why);
 
 enum fleet_snapshot_outcome {
@@ -40,10 +46,10 @@ enum fleet_snapshot_outcome {
 };
 
 /* Makes a core with these options (but the seed, which is the file's) from a snapshot. *out and
- * *sequence are NULL and 0, with a sentence, unless it was READ. */
+ * *position are NULL and 0, with a sentence, unless it was READ. */
 enum fleet_snapshot_outcome fleet_snapshot_read(const char *path,
                                                 const struct fleet_options *options,
-                                                struct fleet **out, uint64_t *sequence,
+                                                struct fleet **out, struct fleet_position *position,
                                                 struct result *why);
 
 #endif

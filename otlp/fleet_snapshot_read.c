@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_BYTES (8 + 4 + 8 + FLEET_SEED_BYTES + 3 * 4)
+#define HEAD_BYTES (8 + 4 + 8 + 8 + FLEET_SEED_BYTES + 3 * 4)
 #define CRC_BYTES 4
 
 struct cursor {
@@ -197,11 +197,12 @@ static void read_session(struct cursor *c, struct fleet *f, struct fleet_series 
 }
 
 static struct fleet *read_all(struct cursor *c, const struct fleet_options *options,
-                              uint64_t *sequence)
+                              struct fleet_position *position)
 {
     struct fleet_options with_seed = *options;
     take(c, 8 + 4);
-    *sequence = take_number(c, 8);
+    position->sequence = take_number(c, 8);
+    position->arrived_ns = (int64_t)take_number(c, 8);
     const unsigned char *seed = take(c, FLEET_SEED_BYTES);
     size_t n_families = (size_t)take_number(c, 4);
     size_t n_series = (size_t)take_number(c, 4);
@@ -227,7 +228,7 @@ static struct fleet *read_all(struct cursor *c, const struct fleet_options *opti
 
 static enum fleet_snapshot_outcome read_mapped(const char *path, const unsigned char *bytes,
                                                size_t len, const struct fleet_options *options,
-                                               struct fleet **out, uint64_t *sequence,
+                                               struct fleet **out, struct fleet_position *position,
                                                struct result *why)
 {
     struct cursor c = {bytes + 8, bytes + len, false, false};
@@ -248,10 +249,10 @@ static enum fleet_snapshot_outcome read_mapped(const char *path, const unsigned 
         return FLEET_SNAPSHOT_DAMAGED;
     }
     c = (struct cursor){bytes, bytes + len - CRC_BYTES, false, false};
-    struct fleet *f = read_all(&c, options, sequence);
+    struct fleet *f = read_all(&c, options, position);
     if (c.failed) {
         fleet_destroy(f);
-        *sequence = 0;
+        *position = (struct fleet_position){0, 0};
         if (c.no_memory) {
             result_fail(why, "%s: no memory to read the snapshot", path);
             return FLEET_SNAPSHOT_FAILED;
@@ -265,12 +266,12 @@ static enum fleet_snapshot_outcome read_mapped(const char *path, const unsigned 
 
 enum fleet_snapshot_outcome fleet_snapshot_read(const char *path,
                                                 const struct fleet_options *options,
-                                                struct fleet **out, uint64_t *sequence,
+                                                struct fleet **out, struct fleet_position *position,
                                                 struct result *why)
 {
     struct stat st;
     *out = NULL;
-    *sequence = 0;
+    *position = (struct fleet_position){0, 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
         result_fail(why, "%s: there is no such file", path);
@@ -297,7 +298,7 @@ enum fleet_snapshot_outcome fleet_snapshot_read(const char *path,
         return FLEET_SNAPSHOT_FAILED;
     }
     enum fleet_snapshot_outcome outcome =
-        read_mapped(path, bytes, len, options, out, sequence, why);
+        read_mapped(path, bytes, len, options, out, position, why);
     munmap(bytes, len);
     return outcome;
 }

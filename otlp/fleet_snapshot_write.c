@@ -143,11 +143,12 @@ static void put_session(struct writer *w, const struct fleet_session *session)
     }
 }
 
-static void put_all(struct writer *w, const struct fleet *f, uint64_t sequence)
+static void put_all(struct writer *w, const struct fleet *f, struct fleet_position position)
 {
     put(w, FLEET_SNAPSHOT_MAGIC, sizeof(FLEET_SNAPSHOT_MAGIC) - 1);
     put_number(w, FLEET_SNAPSHOT_VERSION, 4);
-    put_number(w, sequence, 8);
+    put_number(w, position.sequence, 8);
+    put_number(w, (uint64_t)position.arrived_ns, 8);
     put(w, f->options.seed, FLEET_SEED_BYTES);
     put_number(w, f->counts.metrics, 4);
     put_number(w, f->n_series, 4);
@@ -180,7 +181,7 @@ static bool sync_directory(const char *path)
     return synced;
 }
 
-bool fleet_snapshot_write(const struct fleet *f, uint64_t sequence, const char *path,
+bool fleet_snapshot_write(const struct fleet *f, struct fleet_position position, const char *path,
                           struct result *why)
 {
     bool done = false;
@@ -195,7 +196,7 @@ bool fleet_snapshot_write(const struct fleet *f, uint64_t sequence, const char *
         result_fail_errno(why, errno, "cannot create the fleet snapshot %s", temporary);
         goto cleanup;
     }
-    put_all(&w, f, sequence);
+    put_all(&w, f, position);
     if (w.error == 0 && fsync(w.fd) != 0) {
         w.error = errno;
     }

@@ -115,14 +115,16 @@ static struct fleet *restart(struct fleet *f, uint64_t sequence)
 {
     struct fleet_options options = options_of();
     struct result why = RESULT_INIT;
-    uint64_t read_sequence = 0;
+    struct fleet_position position = {0, 0};
     struct fleet *again = NULL;
     memset(options.seed, 'x', sizeof(options.seed)); /* the file's is taken */
-    cr_assert(fleet_snapshot_write(f, sequence, path, &why), "%s", why.text);
+    cr_assert(fleet_snapshot_write(f, (struct fleet_position){sequence, 9}, path, &why), "%s",
+              why.text);
     fleet_destroy(f);
-    cr_assert_eq(fleet_snapshot_read(path, &options, &again, &read_sequence, &why),
-                 FLEET_SNAPSHOT_READ, "%s", why.text);
-    cr_assert_eq(read_sequence, sequence);
+    cr_assert_eq(fleet_snapshot_read(path, &options, &again, &position, &why), FLEET_SNAPSHOT_READ,
+                 "%s", why.text);
+    cr_assert_eq(position.sequence, sequence);
+    cr_assert_eq(position.arrived_ns, 9);
     return again;
 }
 
@@ -193,15 +195,15 @@ Test(fleet_snapshot, lower_limits_hold_after_a_restart)
     struct fleet_options options = options_of();
     struct result why = RESULT_INIT;
     struct fleet *again = NULL;
-    uint64_t sequence = 0;
+    struct fleet_position position = {0, 0};
     struct fleet *f = make();
     for (uint64_t n = 1; n <= FRAMES; n++) {
         frame(f, n);
     }
-    cr_assert(fleet_snapshot_write(f, 7, path, &why));
+    cr_assert(fleet_snapshot_write(f, (struct fleet_position){7, 0}, path, &why));
     options.max_sessions = 2;
     options.max_series = 1;
-    cr_assert_eq(fleet_snapshot_read(path, &options, &again, &sequence, &why), FLEET_SNAPSHOT_READ);
+    cr_assert_eq(fleet_snapshot_read(path, &options, &again, &position, &why), FLEET_SNAPSHOT_READ);
     cr_expect_eq(fleet_get_counts(again)->sessions, 2);
     cr_expect_eq(fleet_get_counts(again)->series, fleet_get_counts(f)->series);
     fleet_destroy(again);
@@ -234,8 +236,8 @@ static enum fleet_snapshot_outcome read_it(struct fleet **f)
 {
     struct fleet_options options = options_of();
     struct result why = RESULT_INIT;
-    uint64_t sequence = 1;
-    enum fleet_snapshot_outcome outcome = fleet_snapshot_read(path, &options, f, &sequence, &why);
+    struct fleet_position position = {1, 1};
+    enum fleet_snapshot_outcome outcome = fleet_snapshot_read(path, &options, f, &position, &why);
     cr_assert_eq(*f == NULL, outcome != FLEET_SNAPSHOT_READ);
     cr_assert_eq(why.text[0] == '\0', outcome == FLEET_SNAPSHOT_READ);
     return outcome;
@@ -248,7 +250,7 @@ static size_t small_snapshot(unsigned char **bytes)
     for (uint64_t n = 1; n <= 8; n++) {
         frame(f, n);
     }
-    cr_assert(fleet_snapshot_write(f, 3, path, &why));
+    cr_assert(fleet_snapshot_write(f, (struct fleet_position){3, 0}, path, &why));
     fleet_destroy(f);
     return slurp(bytes);
 }
@@ -321,11 +323,12 @@ Test(fleet_snapshot, what_is_not_there_or_cannot_be_read)
     cr_assert_eq(mkdir(path, 0700), 0);
     cr_expect_eq(read_it(&f), FLEET_SNAPSHOT_DAMAGED);
     f = make();
-    cr_expect_not(fleet_snapshot_write(f, 1, path, &why)); /* a directory is in its place */
+    cr_expect_not(fleet_snapshot_write(f, (struct fleet_position){1, 0}, path,
+                                       &why)); /* a directory is in its place */
     cr_expect(strstr(why.text, path) != NULL, "%s", why.text);
     rmdir(path);
     snprintf(deeper, sizeof(deeper), "%s/none/x", directory);
-    cr_expect_not(fleet_snapshot_write(f, 1, deeper, &why));
+    cr_expect_not(fleet_snapshot_write(f, (struct fleet_position){1, 0}, deeper, &why));
     fleet_destroy(f);
     f = NULL;
     cr_assert_eq(symlink("elsewhere", path), 0);
@@ -337,7 +340,7 @@ Test(fleet_snapshot, only_its_owner_may_read_it)
     struct stat st;
     struct result why = RESULT_INIT;
     struct fleet *f = make();
-    cr_assert(fleet_snapshot_write(f, 1, path, &why));
+    cr_assert(fleet_snapshot_write(f, (struct fleet_position){1, 0}, path, &why));
     cr_assert_eq(stat(path, &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0600);
     fleet_destroy(f);
@@ -354,7 +357,7 @@ Test(fleet_snapshot, a_failed_write_leaves_the_old_one)
     /* O_NOFOLLOW refuses a planted link as well: nothing is written through it */
     cr_assert_eq(symlink("/dev/full", temporary), 0);
     frame(f, 2);
-    cr_expect_not(fleet_snapshot_write(f, 2, path, &why));
+    cr_expect_not(fleet_snapshot_write(f, (struct fleet_position){2, 0}, path, &why));
     cr_expect(strstr(why.text, temporary) != NULL, "%s", why.text);
     fleet_destroy(f);
     cr_expect_eq(read_it(&f), FLEET_SNAPSHOT_READ);
