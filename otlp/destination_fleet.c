@@ -35,7 +35,7 @@
 #define PAYLOAD_KEPT ((size_t)1 << 20) /* a larger buffer is given back */
 
 struct fleet_metrics {
-    struct metric *folded, *late, *overflowed, *ended_idle, *ended_full;
+    struct metric *folded, *late, *resumed, *overflowed, *ended_idle, *ended_full;
     struct metric *refused[FLEET_REFUSAL_COUNT];
     struct metric *sessions, *series, *state_bytes, *save_seconds, *save_failures;
     struct fleet_counts told; /* what was added so far */
@@ -100,6 +100,10 @@ static void make_metrics(struct fleet_metrics *m, struct metrics *registry)
     m->late = metrics_counter(registry, "sigpost_fleet_late_points_total",
                               "Data points not later than their stream's last: repeats, mostly.",
                               METRIC_NO_LABELS);
+    m->resumed = metrics_counter(registry, "sigpost_fleet_resumed_points_total",
+                                 "First data points of sessions that came back: where growth is "
+                                 "counted from, not added.",
+                                 METRIC_NO_LABELS);
     for (int i = FLEET_ACCEPTED + 1; i < FLEET_REFUSAL_COUNT; i++) {
         m->refused[i] =
             metrics_counter(registry, "sigpost_fleet_refused_points_total",
@@ -136,6 +140,7 @@ static void tell_metrics(struct fleet_metrics *m, const struct fleet_counts *now
 {
     tell(m->folded, now->folded, m->told.folded);
     tell(m->late, now->late, m->told.late);
+    tell(m->resumed, now->resumed, m->told.resumed);
     tell(m->overflowed, now->overflowed, m->told.overflowed);
     tell(m->ended_idle, now->ended_idle, m->told.ended_idle);
     tell(m->ended_full, now->ended_full, m->told.ended_full);

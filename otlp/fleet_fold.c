@@ -61,7 +61,8 @@ struct fleet *fleet_create(const struct fleet_options *options)
     f->options = *options;
     f->options.rules.resource = copy_list(options->rules.resource, options->rules.n_resource);
     f->options.rules.drop = copy_list(options->rules.drop, options->rules.n_drop);
-    if (f->options.rules.resource == NULL || f->options.rules.drop == NULL) {
+    if (f->options.rules.resource == NULL || f->options.rules.drop == NULL ||
+        !fleet_departed_open(f)) {
         fleet_destroy(f);
         return NULL;
     }
@@ -293,6 +294,25 @@ static void apply(struct fleet_stream *stream, const struct step *step,
     }
 }
 
+/* Of a session that came back, a stream that began before it went: its value, or most of it, was
+ * added then. */
+static bool was_counted(const struct fleet *f, const struct fleet_point *point)
+{
+    return f->session->returned_ns != 0 && f->metric.kind != FLEET_UPDOWN && !f->metric.is_delta &&
+           point->start_ns != 0 && point->start_ns <= (uint64_t)f->session->returned_ns;
+}
+
+/* Keeps the point as the stream's last, adding nothing. */
+static void keep(struct fleet_stream *stream, const struct fleet_point *point, uint64_t time_ns)
+{
+    stream->last = point->value;
+    stream->start_ns = point->start_ns;
+    stream->time_ns = time_ns;
+    if (stream->series->cells != NULL) {
+        memcpy(stream->cells, point->cells, point->n_cells * sizeof(point->cells[0]));
+    }
+}
+
 static enum fleet_refusal fold_new(struct fleet *f, struct fleet_hash hash,
                                    const struct fleet_point *point, uint64_t time_ns)
 {
@@ -315,9 +335,14 @@ static enum fleet_refusal fold_new(struct fleet *f, struct fleet_hash hash,
     if (stream == NULL) {
         return FLEET_MEMORY;
     }
-    apply(stream, &step, point, time_ns);
+    if (was_counted(f, point)) {
+        keep(stream, point, time_ns);
+        f->counts.resumed++;
+    } else {
+        apply(stream, &step, point, time_ns);
+        f->counts.folded++;
+    }
     fleet_sessions_trim(f, f->session);
-    f->counts.folded++;
     return FLEET_ACCEPTED;
 }
 

@@ -15,6 +15,8 @@
  *     time not later than the last    late, or a repeat: nothing
  *     delta temporality               its value, guarded by time likewise
  *     up-down sum                     the series is the sum of the last values of live sessions
+ *     session that had ended, and a   what came before was added then: nothing, but later points
+ *     stream older than its end       add their growth
  *
  * Costs about 1.3 KB a session of ten streams, three of them histograms of 16 buckets. Everything
  * is bounded: sessions, streams a session, bytes of all sessions, metrics, series a metric and in
@@ -117,6 +119,7 @@ void fleet_refuse(struct fleet *f, enum fleet_refusal refusal, uint64_t points);
 struct fleet_counts {
     uint64_t folded; /* points, since create */
     uint64_t late;
+    uint64_t resumed; /* first points of sessions that came back: kept, not added */
     uint64_t refused[FLEET_REFUSAL_COUNT];
     uint64_t overflowed;                     /* streams that went to an overflow series */
     uint64_t ended_idle;                     /* sessions */

@@ -49,10 +49,17 @@ struct fleet_session {
     struct fleet_session *newer, *older; /* the order of last arrival */
     struct fleet_stream **streams;       /* ordered by hash */
     int64_t arrived_ns;                  /* the last */
-    size_t bytes;                        /* of it all */
+    int64_t returned_ns; /* of one that had ended: its last arrival before; else 0 */
+    size_t bytes;        /* of it all */
     uint32_t n, cap;
     uint8_t id_len;
     char id[];
+};
+
+/* A session that ended: enough to know it again. */
+struct fleet_departed {
+    struct fleet_hash id; /* both 0: an empty place */
+    int64_t arrived_ns;   /* the last */
 };
 
 struct fleet {
@@ -67,6 +74,9 @@ struct fleet {
     struct fleet_session **buckets; /* a power of two */
     size_t n_buckets;
     struct fleet_session *newest, *idlest;
+
+    struct fleet_departed *departed; /* n_departed places, a power of two */
+    size_t n_departed;
 
     /* Where fleet_resource and fleet_metric stand. */
     struct fleet_session *session; /* NULL while refused */
@@ -120,5 +130,16 @@ struct fleet_stream *fleet_stream_add(struct fleet *f, struct fleet_session *ses
                                       struct fleet_hash hash, struct fleet_series *series);
 
 void fleet_sessions_free_all(struct fleet *f);
+
+/* --- fleet_departed.c --- */
+
+/* Makes the table; false when out of memory. */
+bool fleet_departed_open(struct fleet *f);
+
+/* Remembers a session that ended, in place of another if need be. */
+void fleet_departed_put(struct fleet *f, struct fleet_hash id, int64_t arrived_ns);
+
+/* The last arrival of the session before it ended, and forgets it; 0 for one not remembered. */
+int64_t fleet_departed_take(struct fleet *f, struct fleet_hash id);
 
 #endif

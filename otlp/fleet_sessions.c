@@ -8,10 +8,14 @@
 
 #define BUCKETS_FIRST 64
 
+static struct fleet_hash hash_of(const struct fleet *f, struct slice id)
+{
+    return fleet_hash(f->options.seed, id.data, id.len);
+}
+
 static struct fleet_session **bucket_of(const struct fleet *f, struct slice id)
 {
-    struct fleet_hash hash = fleet_hash(f->options.seed, id.data, id.len);
-    return &f->buckets[hash.low & (f->n_buckets - 1)];
+    return &f->buckets[hash_of(f, id).low & (f->n_buckets - 1)];
 }
 
 static struct slice id_of(const struct fleet_session *session)
@@ -85,6 +89,9 @@ static void end_session(struct fleet *f, struct fleet_session *session)
     *at = session->chain;
     unlink_order(f, session);
     take_back(session);
+    if (session->n > 0) {
+        fleet_departed_put(f, hash_of(f, id_of(session)), session->arrived_ns);
+    }
     f->counts.sessions--;
     f->counts.bytes -= session->bytes;
     free_session(session);
@@ -105,6 +112,7 @@ static struct fleet_session *make_session(struct fleet *f, struct slice id)
         memcpy(session->id, id.data, id.len);
     }
     session->bytes = bytes;
+    session->returned_ns = fleet_departed_take(f, hash_of(f, id));
     struct fleet_session **bucket = bucket_of(f, id);
     session->chain = *bucket;
     *bucket = session;
@@ -229,4 +237,5 @@ void fleet_sessions_free_all(struct fleet *f)
         session = older;
     }
     free(f->buckets);
+    free(f->departed);
 }

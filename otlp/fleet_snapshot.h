@@ -5,12 +5,15 @@
  * The file, numbers little-endian, doubles as their bits, texts with their length before them:
  *
  *     "SIGFLEET", version (32 bits), sequence (64), latest arrival (64), seed (16 bytes)
- *     numbers of metrics, of series (overflow ones too) and of sessions (32 each)
+ *     numbers of metrics, of series (overflow ones too), of sessions and of departed sessions (32
+ *     each)
  *     per metric    name (16), help (16), kind (8), number of series (32), and per series
  *                   id (32), labels (16), sum, lost; histograms: number of bounds (16), bounds,
  *                   counts (64 each)
- *     per session   id (8), last arrival (64), number of streams (32), the idlest first, and per
- *                   stream: hash (128), series id (32), start, time, last; histograms: counts
+ *     per session   id (8), last arrival (64), arrival before its return (64), number of streams
+ *                   (32), the idlest first, and per stream: hash (128), series id (32), start,
+ *                   time, last; histograms: counts
+ *     per departed  hash of its id (128), last arrival (64)
  *     CRC32C of all before it (32)
  *
  * It is written to "<path>.tmp", synced, renamed, and the directory synced.

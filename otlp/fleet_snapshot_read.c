@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_BYTES (8 + 4 + 8 + 8 + FLEET_SEED_BYTES + 3 * 4)
+#define HEAD_BYTES (8 + 4 + 8 + 8 + FLEET_SEED_BYTES + 4 * 4)
 #define CRC_BYTES 4
 
 struct cursor {
@@ -181,6 +181,7 @@ static void read_session(struct cursor *c, struct fleet *f, struct fleet_series 
 {
     struct slice id = take_text(c, 1);
     int64_t arrived_ns = (int64_t)take_number(c, 8);
+    int64_t returned_ns = (int64_t)take_number(c, 8);
     size_t n = (size_t)take_number(c, 4);
     if (c->failed) {
         return;
@@ -188,6 +189,9 @@ static void read_session(struct cursor *c, struct fleet *f, struct fleet_series 
     struct fleet_session *session = fleet_session_touch(f, id, arrived_ns);
     have_memory(c, session != NULL);
     expect(c, session != NULL && session->n == 0);
+    if (session != NULL) {
+        session->returned_ns = returned_ns;
+    }
     for (size_t i = 0; i < n && !c->failed; i++) {
         read_stream(c, f, session, by_id, n_series);
     }
@@ -207,6 +211,7 @@ static struct fleet *read_all(struct cursor *c, const struct fleet_options *opti
     size_t n_families = (size_t)take_number(c, 4);
     size_t n_series = (size_t)take_number(c, 4);
     size_t n_sessions = (size_t)take_number(c, 4);
+    size_t n_departed = (size_t)take_number(c, 4);
     if (seed == NULL || n_series > (size_t)(c->end - c->at)) { /* each takes more than a byte */
         c->failed = true;
         return NULL;
@@ -220,6 +225,12 @@ static struct fleet *read_all(struct cursor *c, const struct fleet_options *opti
     }
     for (size_t i = 0; i < n_sessions && !c->failed; i++) {
         read_session(c, f, by_id, n_series);
+    }
+    for (size_t i = 0; i < n_departed && !c->failed; i++) {
+        struct fleet_hash id;
+        id.low = take_number(c, 8);
+        id.high = take_number(c, 8);
+        fleet_departed_put(f, id, (int64_t)take_number(c, 8));
     }
     expect(c, c->at == c->end);
     free(by_id);

@@ -128,6 +128,7 @@ static void put_session(struct writer *w, const struct fleet_session *session)
 {
     put_text(w, session->id, session->id_len, 1);
     put_number(w, (uint64_t)session->arrived_ns, 8);
+    put_number(w, (uint64_t)session->returned_ns, 8);
     put_number(w, session->n, 4);
     for (size_t i = 0; i < session->n; i++) {
         const struct fleet_stream *stream = session->streams[i];
@@ -143,6 +144,31 @@ static void put_session(struct writer *w, const struct fleet_session *session)
     }
 }
 
+static bool is_place(const struct fleet_departed *place)
+{
+    return (place->id.low | place->id.high) != 0;
+}
+
+static size_t count_departed(const struct fleet *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_departed; i++) {
+        n += is_place(&f->departed[i]);
+    }
+    return n;
+}
+
+static void put_departed(struct writer *w, const struct fleet *f)
+{
+    for (size_t i = 0; i < f->n_departed && w->error == 0; i++) {
+        if (is_place(&f->departed[i])) {
+            put_number(w, f->departed[i].id.low, 8);
+            put_number(w, f->departed[i].id.high, 8);
+            put_number(w, (uint64_t)f->departed[i].arrived_ns, 8);
+        }
+    }
+}
+
 static void put_all(struct writer *w, const struct fleet *f, struct fleet_position position)
 {
     put(w, FLEET_SNAPSHOT_MAGIC, sizeof(FLEET_SNAPSHOT_MAGIC) - 1);
@@ -153,12 +179,14 @@ static void put_all(struct writer *w, const struct fleet *f, struct fleet_positi
     put_number(w, f->counts.metrics, 4);
     put_number(w, f->n_series, 4);
     put_number(w, f->counts.sessions, 4);
+    put_number(w, count_departed(f), 4);
     for (size_t i = 0; i < f->counts.metrics && w->error == 0; i++) {
         put_family(w, f->families[i]);
     }
     for (const struct fleet_session *s = f->idlest; s != NULL && w->error == 0; s = s->newer) {
         put_session(w, s);
     }
+    put_departed(w, f);
     flush(w);
     put_number(w, w->crc, 4);
     flush(w);

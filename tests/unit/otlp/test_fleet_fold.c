@@ -605,8 +605,9 @@ Test(fleet_fold, the_idlest_session_makes_room)
         metric_of(f, "m", FLEET_COUNTER, false);
         add(f, NULL, NULL, 0, i + 1, 10);
     }
-    /* d made b go; a stayed because it had come again; b is counted anew */
-    expect_series(f, "m_total{platform=\"Unix\"} 50");
+    /* d made b go; a stayed because it had come again; b, come back, has nothing new */
+    expect_series(f, "m_total{platform=\"Unix\"} 40");
+    cr_expect_eq(fleet_get_counts(f)->resumed, 1);
     cr_expect_eq(fleet_get_counts(f)->sessions, 3);
     cr_expect_eq(fleet_get_counts(f)->ended_full, 2);
     fleet_destroy(f);
@@ -646,6 +647,48 @@ Test(fleet_fold, silent_sessions_end)
     cr_expect_eq(fleet_get_counts(f)->sessions, 2);
     cr_expect_eq(fleet_get_counts(f)->ended_idle, 1);
     expect_series(f, "m_total{platform=\"Unix\"} 10"); /* what it counted stays */
+    fleet_destroy(f);
+}
+
+/* A laptop that slept for two hours. T0 is the wall clock of both sides. */
+Test(fleet_fold, a_session_that_comes_back_goes_on)
+{
+    struct fleet *f = make();
+    int64_t later = (int64_t)T0 + 7200 * SECOND;
+    enter_at(f, "one", (int64_t)T0 + 100 * SECOND);
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 1, 99, 10);
+    metric_of(f, "h", FLEET_HISTOGRAM, false);
+    add_cells(f, 99, 5, BOUNDS(1), CELLS(1, 2));
+    metric_of(f, "u", FLEET_UPDOWN, false);
+    add(f, NULL, NULL, 1, 99, 4);
+    enter_at(f, "two", later);
+    cr_assert_eq(fleet_get_counts(f)->ended_idle, 1);
+    expect_series(f, "u{platform=\"Unix\"} 0");
+    enter_at(f, "one", later);
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 1, 7200, 12);        /* not added: 10 of it are there already */
+    add(f, "k", "new run", 101, 7200, 100); /* began after it went: added */
+    add(f, NULL, NULL, 1, 7260, 15);
+    metric_of(f, "h", FLEET_HISTOGRAM, false);
+    add_cells(f, 7200, 6, BOUNDS(1), CELLS(2, 2));
+    add_cells(f, 7260, 9, BOUNDS(1), CELLS(2, 3));
+    metric_of(f, "u", FLEET_UPDOWN, false);
+    add(f, NULL, NULL, 1, 7200, 4);
+    metric_of(f, "d", FLEET_COUNTER, true);
+    add(f, NULL, NULL, 1, 7200, 7);
+    expect_series(f, "m_total{platform=\"Unix\"} 13");
+    expect_series(f, "m_total{k=\"new run\",platform=\"Unix\"} 100");
+    expect_series(f, "h_count{platform=\"Unix\"} 4");
+    expect_series(f, "h_sum{platform=\"Unix\"} 8");
+    expect_series(f, "u{platform=\"Unix\"} 4");
+    expect_series(f, "d_total{platform=\"Unix\"} 7");
+    cr_expect_eq(fleet_get_counts(f)->resumed, 2);
+    enter_at(f, "two", later * 2);
+    enter_at(f, "one", later * 2); /* and once more */
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 1, 999999, 16);
+    expect_series(f, "m_total{platform=\"Unix\"} 13");
     fleet_destroy(f);
 }
 

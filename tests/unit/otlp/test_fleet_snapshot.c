@@ -150,6 +150,7 @@ Test(fleet_snapshot, a_restart_at_any_point_changes_nothing)
     cr_assert_gt(expected->ended_idle, 0);
     cr_assert_gt(expected->ended_full, 0);
     cr_assert_gt(expected->late, 0);
+    cr_assert_gt(expected->resumed, 0);
     cr_assert_gt(expected->overflowed, 0);
     cr_assert_not_null(strstr(text, "otel_metric_overflow"));
     for (uint64_t cut = 0; cut <= FRAMES; cut++) {
