@@ -43,10 +43,14 @@ void clock_fake(int64_t wall_ns, int64_t mono_ns)
 size_t clock_format_iso(int64_t wall_ns, char out[CLOCK_ISO_MAX])
 {
     time_t seconds = (time_t)(wall_ns / NS_PER_SECOND);
+    int64_t rest = wall_ns % NS_PER_SECOND;
+    if (rest < 0) { /* before 1970: the division rounded up */
+        seconds--;
+        rest += NS_PER_SECOND;
+    }
     struct tm utc;
     gmtime_r(&seconds, &utc);
     size_t len = strftime(out, CLOCK_ISO_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf(out + len, CLOCK_ISO_MAX - len, ".%03dZ",
-                        (int)(wall_ns % NS_PER_SECOND / NS_PER_MS));
+    int more = snprintf(out + len, CLOCK_ISO_MAX - len, ".%03dZ", (int)(rest / NS_PER_MS));
     return len + (size_t)more;
 }
