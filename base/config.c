@@ -234,11 +234,25 @@ void config_needs_restart(const struct config *running, const struct config *wan
     }
 }
 
-/* Is it a URL whose host is this machine? */
-static bool is_loopback_url(const char *url)
+/* Is it an http:// URL (as config_check_url leaves it) to another machine? */
+static bool leaves_in_the_clear(const char *url)
 {
-    return strncasecmp(url, "http://localhost", 16) == 0 ||
-           strncasecmp(url, "http://127.", 11) == 0 || strncasecmp(url, "http://[::1]", 12) == 0;
+    struct ip_addr addr;
+    struct cidr v4;
+    struct cidr v6;
+    if (strncasecmp(url, "http://", 7) != 0) {
+        return false;
+    }
+    const char *host = url + 7;
+    size_t len = *host == '[' ? strcspn(++host, "]") : strcspn(host, ":/");
+    if (len == 9 && strncasecmp(host, "localhost", len) == 0) {
+        return false;
+    }
+    bool loopback = ip_parse(slice_make(host, len), &addr) &&
+                    cidr_parse(SLICE_LIT("127.0.0.0/8"), &v4) &&
+                    cidr_parse(SLICE_LIT("::1"), &v6) &&
+                    (cidr_contains(&v4, &addr) || cidr_contains(&v6, &addr));
+    return !loopback;
 }
 
 void config_warnings(const struct config *config, char *const *env, struct buf *out)
@@ -264,8 +278,7 @@ void config_warnings(const struct config *config, char *const *env, struct buf *
     }
     for (size_t i = 0; i < config->export.n_destinations; i++) {
         const struct config_destination *d = &config->export.destinations[i];
-        if (d->n_headers != 0 && strncasecmp(d->url, "http://", 7) == 0 &&
-            !is_loopback_url(d->url)) {
+        if (d->n_headers != 0 && leaves_in_the_clear(d->url)) {
             buf_printf(out,
                        "export.destinations: the headers of \"%s\" travel unencrypted; use "
                        "https://\n",

@@ -184,5 +184,6 @@ bool config_scan(const char *path, struct slice text, struct buf *out, struct re
             return false;
         }
     }
+    buf_append_char(out, '\n'); /* libconfig wants one behind a # comment */
     return !out->failed || result_fail(why, "%s: out of memory", path);
 }
