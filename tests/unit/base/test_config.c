@@ -394,8 +394,9 @@ Test(config, warnings)
                                      "forge X-Forwarded-For and ask /auth\n";
     expect_warnings("server = { trusted_proxies = [\"10.0.0.0/8\", \"::/0\"]; };", NO_ENV,
                     trusts_all);
-    expect_warnings("server = { trusted_proxies = [\"0.0.0.0/0\", \"::/0\"]; };", NO_ENV,
+    expect_warnings("server = { trusted_proxies = [\"::/0\", \"0.0.0.0/0\"]; };", NO_ENV,
                     trusts_all);
+    expect_warnings("server = { trusted_proxies = [\"0.0.0.0/0\"]; };", NO_ENV, trusts_all);
     expect_warnings("", ENV("SESSION_MANAGER_PORT=1", "AUTH_SERVICE_PORT=2"),
                     "SESSION_MANAGER_PORT=1 and AUTH_SERVICE_PORT=2 differ, and there is one port "
                     "now: 2 is used; set SIGPOST_SERVER_LISTEN instead\n");
