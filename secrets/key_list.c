@@ -131,18 +131,18 @@ static size_t find_control(struct slice text)
 
 static bool set_text(char *to, size_t max, const char *name, struct slice text, struct result *why)
 {
+    if (text.data == NULL) {
+        text = SLICE_LIT("");
+    }
     if (text.len > max) {
         return result_fail(why, "the %s has %zu bytes; at most %zu are allowed", name, text.len,
                            max);
     }
-    if (find_control(text) != text.len ||
-        !utf8_valid(text.data != NULL ? text.data : "", text.len)) {
+    if (find_control(text) != text.len || !utf8_valid(text.data, text.len)) {
         return result_fail(why, "the %s must be UTF-8 without line breaks or control characters",
                            name);
     }
-    if (text.len != 0) {
-        memcpy(to, text.data, text.len);
-    }
+    memcpy(to, text.data, text.len);
     to[text.len] = '\0';
     return true;
 }

@@ -35,7 +35,7 @@ static void wipe_strings(config_setting_t *setting)
         const char *text = config_setting_get_string(setting);
         if (text != NULL) {
             /* The tree is ours and about to go; only libconfig's interface calls it const. */
-            OPENSSL_cleanse((void *)(uintptr_t)text, strlen(text));
+            OPENSSL_cleanse((void *)text, strlen(text));
         }
         return;
     }

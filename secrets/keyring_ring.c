@@ -162,38 +162,45 @@ static size_t rank_of(const struct key_list *list, size_t i, size_t of_ring)
     return strcmp(list->entries[i].id, "env") == 0 ? RANK_ENV : RANK_FILE;
 }
 
+/* Keys of the list; `ring` has room for them. */
+static bool fill_ring(struct ring *ring, const struct key_list *list, size_t of_ring, EVP_MAC *hmac,
+                      struct metrics *metrics, struct result *why)
+{
+    for (; ring->n < list->n; ring->n++) {
+        struct ring_key *key = &ring->keys[ring->n];
+        key->rank = rank_of(list, ring->n, of_ring);
+        if (!fill_key(key, &list->entries[ring->n], hmac, metrics, why)) {
+            return false;
+        }
+    }
+    if (ring->n != 0) {
+        qsort(ring->keys, ring->n, sizeof(ring->keys[0]), newest_first);
+    }
+    return true;
+}
+
 struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
                         struct metrics *metrics, struct result *why)
 {
     struct key_list list = {0};
     size_t of_ring = 0;
     struct ring *ring = NULL;
-    bool ok = read_sources(sources, &list, &of_ring, why);
-    if (!ok) {
+    if (!read_sources(sources, &list, &of_ring, why)) {
         goto cleanup;
     }
     ring = calloc(1, sizeof(*ring) + list.n * sizeof(ring->keys[0]));
-    ok = ring != NULL || result_fail(why, "out of memory");
-    if (!ok) {
+    if (ring == NULL) {
+        result_fail(why, "out of memory");
         goto cleanup;
     }
     atomic_init(&ring->references, 1);
-    while (ok && ring->n < list.n) {
-        struct ring_key *key = &ring->keys[ring->n];
-        key->rank = rank_of(&list, ring->n, of_ring);
-        ok = fill_key(key, &list.entries[ring->n], hmac, metrics, why);
-        ring->n += ok;
-    }
-    if (ring->n != 0) {
-        qsort(ring->keys, ring->n, sizeof(ring->keys[0]), newest_first);
+    if (!fill_ring(ring, &list, of_ring, hmac, metrics, why)) {
+        ring_release(ring);
+        ring = NULL;
     }
 
 cleanup:
     key_list_free(&list);
-    if (!ok) {
-        ring_release(ring);
-        ring = NULL;
-    }
     return ring;
 }
 

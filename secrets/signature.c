@@ -239,7 +239,7 @@ void signature_hex(const uint8_t mac[SIGNATURE_BYTES], char out[2 * SIGNATURE_BY
         out[2 * i] = digits[mac[i] >> 4];
         out[2 * i + 1] = digits[mac[i] & 15];
     }
-    out[2 * SIGNATURE_BYTES] = '\0';
+    out[2 * (size_t)SIGNATURE_BYTES] = '\0';
 }
 
 bool signature_sign(struct slice secret, struct slice message, char out[2 * SIGNATURE_BYTES + 1])

@@ -82,12 +82,13 @@ static inline int run_words(const char *input, char *const *environment, const c
     free(output);
     free(errors);
     struct ctl ctl = {.environment = environment};
-    ctl.in = fmemopen((void *)(uintptr_t)(input[0] != '\0' ? input : "\n"),
-                      input[0] != '\0' ? strlen(input) : 1, "r");
+    char *text = strdup(input[0] != '\0' ? input : "\n"); /* fmemopen refuses an empty text */
+    ctl.in = fmemopen(text, strlen(text), "r");
     ctl.out = open_memstream(&output, &sizes[0]);
     ctl.err = open_memstream(&errors, &sizes[1]);
     int status = ctl_run(&ctl, argc, argv);
     fclose(ctl.in);
+    free(text);
     fclose(ctl.out);
     fclose(ctl.err);
     while (argc > 3) {

@@ -61,16 +61,24 @@ static inline void put_file(const char *path, mode_t mode, const char *text)
     cr_assert_eq(chmod(path, mode), 0);
 }
 
-/* A ring file of the given groups, through a rename as the tool does it. */
-static inline void put_ring(const char *path, const char *groups)
+/* Writes a ring file of the given groups (ended by NULL), through a rename as the tool does it. */
+static inline void put_groups(const char *path, const char *const *groups)
 {
     char temporary[600];
-    char text[4096];
+    char text[4096] = "keys = (\n";
+    size_t len = strlen(text);
+    for (size_t i = 0; groups[i] != NULL; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i == 0 ? "" : ",\n",
+                                groups[i]);
+        cr_assert_lt(len, sizeof(text) - 8);
+    }
+    snprintf(text + len, sizeof(text) - len, "\n);\n");
     snprintf(temporary, sizeof(temporary), "%s.new", path);
-    snprintf(text, sizeof(text), "keys = (\n%s\n);\n", groups);
     put_file(temporary, 0600, text);
     cr_assert_eq(rename(temporary, path), 0);
 }
+#define GROUPS(...) ((const char *const[]){__VA_ARGS__})
+#define put_ring(path, ...) put_groups((path), GROUPS(__VA_ARGS__, NULL))
 
 #define KEY(id, secret, state, more) \
     "{ id = \"" id "\"; secret = \"" secret "\"; state = \"" state "\"; " more " }"

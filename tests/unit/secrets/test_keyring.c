@@ -36,17 +36,20 @@ static bool open_sources(struct keyring_sources sources)
     return ring != NULL;
 }
 
-static void open_ring(const char *groups)
+static void open_groups(const char *const *groups)
 {
-    put_ring(in_dir("ring"), groups);
+    put_groups(in_dir("ring"), groups);
     cr_assert(open_sources((struct keyring_sources){.ring_file = in_dir("ring")}), "%s", why.text);
 }
 
-static void reload_ring(const char *groups)
+static void reload_groups(const char *const *groups)
 {
-    put_ring(in_dir("ring"), groups);
+    put_groups(in_dir("ring"), groups);
     cr_assert(keyring_reload(ring, &why), "%s", why.text);
 }
+
+#define open_ring(...) open_groups(GROUPS(__VA_ARGS__, NULL))
+#define reload_ring(...) reload_groups(GROUPS(__VA_ARGS__, NULL))
 
 /* Matches a claim of one path at a time. */
 static enum reason match_at(const char *secret, const char *key_id, int64_t now_s)
@@ -75,8 +78,8 @@ static double uses(const char *key_id)
 
 Test(keyring, finds_the_key_and_the_path)
 {
-    open_ring(KEY("a", SECRET_A, "active", "label = \"production\";") "," KEY("b", SECRET_B,
-                                                                              "active", ""));
+    open_ring(KEY("a", SECRET_A, "active", "label = \"production\";"),
+              KEY("b", SECRET_B, "active", ""));
     const struct slice paths[] = {SLICE_LIT("/v1/metrics"), SLICE_LIT("/v1/traces"),
                                   SLICE_LIT("/v1/logs")};
     struct signature_claim claim = claim_of(SECRET_A, "/v1/logs", NULL);
@@ -150,7 +153,7 @@ Test(keyring, paths_are_bounded)
 
 Test(keyring, key_id_and_hint_only_choose_the_order)
 {
-    open_ring(KEY("a", SECRET_A, "active", "") "," KEY("b", SECRET_B, "active", ""));
+    open_ring(KEY("a", SECRET_A, "active", ""), KEY("b", SECRET_B, "active", ""));
     cr_assert_eq(match_now(SECRET_A, "a"), REASON_OK);
     cr_assert_eq(match_now(SECRET_A, "b"), REASON_OK, "the wrong id is no reason to refuse");
     cr_assert(matched("a"));
@@ -187,8 +190,8 @@ Test(keyring, a_key_verifies_within_its_days)
 
 Test(keyring, states)
 {
-    open_ring(KEY("p", SECRET_A, "pending", "") "," KEY("r", SECRET_B, "retiring",
-                                                        "") "," KEY("x", SECRET_C, "revoked", ""));
+    open_ring(KEY("p", SECRET_A, "pending", ""), KEY("r", SECRET_B, "retiring", ""),
+              KEY("x", SECRET_C, "revoked", ""));
     cr_assert_eq(match_now(SECRET_A, NULL), REASON_INVALID_SIGNATURE, "pending never verifies");
     cr_assert_eq(match_now(SECRET_A, "p"), REASON_KEY_NOT_READY);
     cr_assert_eq(match_now(SECRET_B, "p"), REASON_KEY_NOT_READY);
@@ -205,18 +208,18 @@ Test(keyring, states)
 
 Test(keyring, counts)
 {
-    open_ring(KEY("p", SECRET_A, "pending", "") "," KEY("r", SECRET_B, "retiring", "not_after = \"2027-02-01\";") "," KEY(
-        "x", SECRET_C,
-        "revoked", "") "," KEY("n", "dddddddddddddddddddddddddddddddd", "active",
-                               "not_before = \"2028-01-01\";") "," KEY("o",
-                                                                       "eeeeeeeeeeeeeeeeeeeeeeeeeee"
-                                                                       "eeeee",
-                                                                       "active",
-                                                                       "not_after = "
-                                                                       "\"2026-01-01\";") "," KEY("m",
-                                                                                                  "ffffffffffffffffffffffffffffffff",
-                                                                                                  "active",
-                                                                                                  "not_after = \"2027-03-01\";"));
+    open_ring(
+        KEY("p", SECRET_A, "pending", ""),
+        KEY("r", SECRET_B, "retiring", "not_after = \"2027-02-01\";"),
+        KEY("x", SECRET_C, "revoked", ""),
+        KEY("n", "dddddddddddddddddddddddddddddddd", "active", "not_before = \"2028-01-01\";"),
+        KEY("o",
+            "eeeeeeeeeeeeeeeeeeeeeeeeeee"
+            "eeeee",
+            "active",
+            "not_after = "
+            "\"2026-01-01\";"),
+        KEY("m", "ffffffffffffffffffffffffffffffff", "active", "not_after = \"2027-03-01\";"));
     struct keyring_counts counts;
     keyring_counts(ring, NOW, &counts);
     cr_assert_eq(counts.active, 2);
@@ -243,24 +246,20 @@ static const char *signer(const char *key_id)
 Test(keyring, signs_with_the_newest_active_key)
 {
     open_ring(
-        KEY("old", SECRET_A, "active", "created = \"2026-01-01\";") "," KEY("none", SECRET_B, "active", "") "," KEY(
-            "new", SECRET_C, "active",
-            "created = \"2026-02-01\";") "," KEY("twin", "dddddddddddddddddddddddddddddddd",
-                                                 "active",
-                                                 "created = \"2026-02-01\";") "," KEY("ret",
-                                                                                      "eeeeeeeeeeee"
-                                                                                      "eeeeeeeeeeee"
-                                                                                      "eeeeeeee",
-                                                                                      "retiring",
-                                                                                      "created = "
-                                                                                      "\"2026-12-"
-                                                                                      "01\";") "," KEY("pend",
-                                                                                                       "ffffffffffffffffffffffffffffffff",
-                                                                                                       "pending",
-                                                                                                       "") "," KEY("rev",
-                                                                                                                   "gggggggggggggggggggggggggggggggg",
-                                                                                                                   "revoked",
-                                                                                                                   ""));
+        KEY("old", SECRET_A, "active", "created = \"2026-01-01\";"),
+        KEY("none", SECRET_B, "active", ""),
+        KEY("new", SECRET_C, "active", "created = \"2026-02-01\";"),
+        KEY("twin", "dddddddddddddddddddddddddddddddd", "active", "created = \"2026-02-01\";"),
+        KEY("ret",
+            "eeeeeeeeeeee"
+            "eeeeeeeeeeee"
+            "eeeeeeee",
+            "retiring",
+            "created = "
+            "\"2026-12-"
+            "01\";"),
+        KEY("pend", "ffffffffffffffffffffffffffffffff", "pending", ""),
+        KEY("rev", "gggggggggggggggggggggggggggggggg", "revoked", ""));
     cr_assert_str_eq(signer(NULL), "twin", "the later in the file of equally new ones");
     cr_assert_str_eq(signer("old"), "old");
     cr_assert_str_eq(signer("ret"), "ret", "a retiring key is still believed");
@@ -272,12 +271,12 @@ Test(keyring, signs_with_the_newest_active_key)
     cr_assert_str_eq(why.text, "there is no key \"nobody\"");
     cr_assert_str_empty(signer(""));
 
-    reload_ring(KEY("none", SECRET_B, "active", "") "," KEY("last", SECRET_A, "active", ""));
+    reload_ring(KEY("none", SECRET_B, "active", ""), KEY("last", SECRET_A, "active", ""));
     cr_assert_str_eq(signer(NULL), "last", "without days the last one is the newest");
     reload_ring(KEY("ret", SECRET_B, "retiring", ""));
     cr_assert_str_empty(signer(NULL));
     cr_assert_not_null(strstr(why.text, "secret list"));
-    reload_ring("");
+    reload_groups(GROUPS(NULL));
     cr_assert_str_empty(signer(NULL));
     cr_assert_not_null(strstr(why.text, "secret init"));
 }
@@ -326,8 +325,8 @@ Test(keyring, equal_single_secrets_are_one_key)
 Test(keyring, the_ring_file_governs_a_secret_it_holds)
 {
     put_file(in_dir("secret"), 0444, SECRET_B);
-    put_ring(in_dir("ring"), KEY("a", SECRET_A, "revoked", "") "," KEY(
-                                 "file", SECRET_B, "active", "not_after = \"2027-01-01\";"));
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "revoked", ""),
+             KEY("file", SECRET_B, "active", "not_after = \"2027-01-01\";"));
     cr_assert(open_sources((struct keyring_sources){.ring_file = in_dir("ring"),
                                                     .secret_file = in_dir("secret"),
                                                     .signing_secret = SECRET_A}),
@@ -429,8 +428,8 @@ Test(keyring, short_secrets_are_warned_about_without_being_shown)
     char text[4096] = {0};
     int log = open(in_dir("log"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     log_redirect(log);
-    open_ring(KEY("s", "0123456789abcdef0123456789abcde", "active",
-                  "") "," KEY("l", "0123456789abcdef0123456789abcdef", "active", ""));
+    open_ring(KEY("s", "0123456789abcdef0123456789abcde", "active", ""),
+              KEY("l", "0123456789abcdef0123456789abcdef", "active", ""));
     cr_assert_gt(pread(log, text, sizeof(text) - 1, 0), 0);
     cr_assert_not_null(strstr(text, "key_id=s"), "%s", text);
     cr_assert_null(strstr(text, "key_id=l"));

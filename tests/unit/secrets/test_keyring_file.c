@@ -69,7 +69,7 @@ Test(keyring_file, a_missing_file_is_an_empty_list)
     put_file(in_dir("file"), 0600, "");
     cr_assert(read_ring(in_dir("file/below")));
     cr_assert(missing);
-    put_ring(in_dir("ring"), "");
+    put_groups(in_dir("ring"), GROUPS(NULL));
     cr_assert(read_ring(in_dir("ring")), "an empty list of keys is a list: %s", why.text);
     cr_assert_not(missing);
 }
@@ -200,7 +200,7 @@ Test(keyring_file, what_is_written_is_read_again)
 
     /* Through a symlink: the link stays, its target is new. */
     cr_assert_eq(mkdir(in_dir("real"), 0700), 0);
-    put_ring(in_dir("real/ring"), "");
+    put_groups(in_dir("real/ring"), GROUPS(NULL));
     cr_assert_eq(symlink("real/ring", in_dir("link")), 0);
     cr_assert(keyring_file_write(in_dir("link"), &keys, &why), "%s", why.text);
     cr_assert_eq(lstat(in_dir("link"), &info), 0);

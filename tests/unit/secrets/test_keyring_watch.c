@@ -63,7 +63,7 @@ Test(keyring_watch, a_file_that_comes_changes_and_goes)
     cr_assert_eq(accepted(), 0);
     put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""));
     expect_change(1);
-    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", "") "," KEY("b", SECRET_B, "active", ""));
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""), KEY("b", SECRET_B, "active", ""));
     expect_change(2);
     put_file(in_dir("ring"), 0600, "keys = (" KEY("c", SECRET_C, "active", "") ");");
     expect_change(1);
@@ -121,8 +121,7 @@ Test(keyring_watch, a_directory_that_is_replaced)
     cr_assert_eq(rename(in_dir("d"), in_dir("gone")), 0);
     expect_change(0);
     cr_assert_eq(mkdir(in_dir("d"), 0700), 0);
-    put_ring(in_dir("d/ring"),
-             KEY("a", SECRET_A, "active", "") "," KEY("b", SECRET_B, "active", ""));
+    put_ring(in_dir("d/ring"), KEY("a", SECRET_A, "active", ""), KEY("b", SECRET_B, "active", ""));
     expect_change(2);
 }
 
