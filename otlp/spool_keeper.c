@@ -24,13 +24,13 @@ bool spool_keeper_may_delete(const struct spool *spool)
            spool->segments[0].closed && spool->segments[0].last <= acked;
 }
 
-/* The next time a cursor's file is due; 0: none. Locked. */
+/* The next time a cursor's file is due; INT64_MAX: none. Locked. */
 static int64_t next_store(const struct spool *spool)
 {
-    int64_t next = 0;
+    int64_t next = INT64_MAX;
     for (size_t i = 0; i < spool->n_cursors; i++) {
         const struct spool_cursor *cursor = &spool->cursors[i];
-        if (cursor->acked > cursor->durable && (next == 0 || cursor->retry_at_ns < next)) {
+        if (cursor->acked > cursor->durable && cursor->retry_at_ns < next) {
             next = cursor->retry_at_ns;
         }
     }
@@ -133,7 +133,7 @@ static void wait_for_chores(struct spool *spool)
     int timed_out = 0;
     while (!spool->keeper_stopping && !spool->keeper_due && timed_out == 0) {
         int64_t next = next_store(spool);
-        if (next != 0) {
+        if (next != INT64_MAX) {
             struct timespec until = {next / NS_PER_SECOND, next % NS_PER_SECOND};
             timed_out = pthread_cond_timedwait(&spool->chores, &spool->lock, &until);
         } else {

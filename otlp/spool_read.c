@@ -79,6 +79,9 @@ static enum spool_read at_limit(struct spool_reader *reader)
     }
     pthread_mutex_unlock(&spool->lock);
     if (over) {
+        if (reader->want <= reader->scan.previous) { /* it was empty, behind a gap */
+            reader->want = reader->scan.previous + 1;
+        }
         spool_reader_leave_segment(reader);
     }
     return outcome;

@@ -166,6 +166,8 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
     }
     if (outcome == SPOOL_DURABLE) {
         metric_add(spool->records, n);
+    }
+    if (outcome == SPOOL_DURABLE && !w->unsynced) {
         spool_readers_wake(spool);
     }
     return outcome == SPOOL_DURABLE;

@@ -1,0 +1,472 @@
+/* Ordinary life of a spool: append, read, acknowledge, reopen, delete. */
+#include "spool_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sys/wait.h>
+
+static struct fixture f;
+
+static void setup(void)
+{
+    fixture_start(&f);
+}
+
+static void teardown(void)
+{
+    fixture_end(&f);
+}
+
+TestSuite(spool, .init = setup, .fini = teardown);
+
+Test(spool, gives_back_thousands_of_records_of_mixed_sizes)
+{
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert_eq(append_range(&f, 1, 4000), 4000);
+    cr_assert_gt(count_files(&f, ".", ".seg", NULL), 10);
+    cr_assert(reads_range(reader, 1, 4000));
+    spool_reader_close(reader);
+}
+
+Test(spool, counts_sequences_from_one_and_goes_on_after_reopening)
+{
+    uint64_t sequence;
+    for (uint64_t round = 0; round < 4; round++) {
+        fixture_open(&f, NULL);
+        cr_assert_eq(append_range(&f, round * 10 + 1, round * 10 + 10), 10);
+        struct spool_reader *reader = reader_open(&f, "otlp");
+        for (uint64_t number = 1; number <= round * 10 + 10; number++) {
+            cr_assert_eq(read_one(reader, &sequence), number);
+            cr_assert_eq(sequence, number);
+        }
+        spool_reader_close(reader);
+        fixture_close(&f);
+    }
+}
+
+Test(spool, makes_its_files_for_nobody_else)
+{
+    rmdir(f.dir);
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1);
+    spool_reader_close(reader_open(&f, "otlp"));
+    struct stat st;
+    char path[512], name[256];
+    cr_assert_eq(stat(f.dir, &st), 0);
+    cr_assert_eq(st.st_mode & 07777, 0700);
+    count_files(&f, ".", ".seg", name);
+    const char *names[] = {"lock", "cursor.otlp", name};
+    for (size_t i = 0; i < 3; i++) {
+        path_in(&f, names[i], path);
+        cr_assert_eq(stat(path, &st), 0, "%s", path);
+        cr_assert_eq(st.st_mode & 07777, 0600, "%s", path);
+    }
+}
+
+Test(spool, a_cursor_lasts)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 100);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    uint64_t sequence;
+    for (int i = 0; i < 60; i++) {
+        read_one(reader, &sequence);
+    }
+    spool_reader_ack(reader, 40);
+    spool_reader_close(reader);
+    fixture_close(&f);
+
+    fixture_open(&f, NULL);
+    reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 41, 100), "what was read but not acknowledged comes again");
+    spool_reader_ack(reader, 30);   /* backwards: nothing */
+    spool_reader_ack(reader, 5000); /* not there yet: all that is */
+    spool_reader_close(reader);
+    append_range(&f, 101, 101);
+    reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 101, 101));
+    spool_reader_close(reader);
+}
+
+Test(spool, the_cursor_file_follows_within_a_second_or_so)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 10);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 10));
+    spool_reader_ack(reader, 3);
+    usleep(20000);
+    spool_reader_ack(reader, 7);
+    char path[512], *text = NULL;
+    size_t len;
+    path_in(&f, "cursor.otlp", path);
+    bool there = false;
+    for (int i = 0; i < 250 && !there; i++) {
+        usleep(10000);
+        text = load_file(path, &len);
+        text[len] = '\0';
+        there = strstr(text, "\nsequence 7\n") != NULL;
+        free(text);
+    }
+    cr_assert(there);
+    spool_reader_close(reader);
+}
+
+Test(spool, deletes_a_segment_when_every_cursor_has_passed_it)
+{
+    fixture_open(&f, NULL);
+    struct spool_reader *fast = reader_open(&f, "fast"), *slow = reader_open(&f, "slow");
+    append_range(&f, 1, 2000);
+    unsigned all = count_files(&f, ".", ".seg", NULL);
+    cr_assert_gt(all, 5);
+    cr_assert(reads_range(fast, 1, 2000));
+    spool_reader_ack(fast, 2000);
+    usleep(50000);
+    cr_assert_eq(count_files(&f, ".", ".seg", NULL), all, "slow has read nothing");
+    uint64_t sequence;
+    for (int i = 0; i < 1000; i++) {
+        read_one(slow, &sequence);
+    }
+    spool_reader_ack(slow, 1000);
+    unsigned half = wait_for_segments(&f, all - 2);
+    cr_assert(half > 1 && half <= all - 2, "%u of %u", half, all);
+    cr_assert(reads_range(slow, 1001, 2000));
+    spool_reader_ack(slow, 2000);
+    cr_assert_eq(wait_for_segments(&f, 1), 1, "the newest stays");
+    struct spool_stats stats = stats_of(&f);
+    cr_assert_eq(stats.pending_records, 0);
+    cr_assert_lt(stats.bytes, 64 << 10);
+    spool_reader_close(fast);
+    spool_reader_close(slow);
+}
+
+Test(spool, a_reader_that_is_not_open_holds_segments_until_it_is_forgotten)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1000);
+    spool_reader_close(reader_open(&f, "away"));
+    fixture_close(&f);
+
+    fixture_open(&f, NULL);
+    unsigned all = count_files(&f, ".", ".seg", NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 1000));
+    spool_reader_ack(reader, 1000);
+    usleep(50000);
+    cr_assert_eq(count_files(&f, ".", ".seg", NULL), all);
+    spool_reader_close(reader);
+    spool_forget_readers_except(f.spool, (const char *const[]){"otlp", "new"}, 2);
+    cr_assert_eq(wait_for_segments(&f, 1), 1);
+    cr_assert_eq(count_files(&f, ".", "cursor.away", NULL), 0);
+    cr_assert_eq(count_files(&f, ".", "cursor.otlp", NULL), 1);
+}
+
+Test(spool, nothing_is_deleted_while_there_is_no_reader)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1000);
+    fixture_close(&f);
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "first");
+    cr_assert(reads_range(reader, 1, 1000));
+    spool_reader_close(reader);
+}
+
+Test(spool, the_sequence_never_goes_back_though_all_is_read_and_deleted)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 500);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 500));
+    spool_reader_ack(reader, 500);
+    spool_reader_close(reader);
+    spool_forget_readers_except(f.spool, NULL, 0);
+    for (int round = 0; round < 3; round++) {
+        fixture_close(&f);
+        fixture_open(&f, NULL);
+    }
+    append_range(&f, 501, 501);
+    reader = reader_open(&f, "otlp");
+    uint64_t sequence, number;
+    do {
+        number = read_one(reader, &sequence);
+    } while (number != 0 && number != 501);
+    cr_assert_eq(number, 501);
+    cr_assert_eq(sequence, 501);
+    spool_reader_close(reader);
+}
+
+Test(spool, a_cursor_ahead_of_all_segments_sets_the_next_sequence)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 50);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 50));
+    spool_reader_ack(reader, 50);
+    spool_reader_close(reader);
+    fixture_close(&f);
+    char name[256], path[512];
+    count_files(&f, ".", ".seg", name);
+    path_in(&f, name, path);
+    cr_assert_eq(unlink(path), 0);
+    fixture_open(&f, NULL);
+    append_range(&f, 51, 51);
+    reader = reader_open(&f, "otlp");
+    uint64_t sequence;
+    cr_assert_eq(read_one(reader, &sequence), 51);
+    cr_assert_eq(sequence, 51);
+    spool_reader_close(reader);
+}
+
+Test(spool, seeks_backwards_and_forwards)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1500);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 1500));
+    uint64_t sequence;
+    for (uint64_t i = 0; i < 300; i++) {
+        uint64_t to = 1 + i * 6364136223846793005U % 1500;
+        spool_reader_seek(reader, to);
+        for (uint64_t number = to; number < to + 3 && number <= 1500; number++) {
+            cr_assert_eq(read_one(reader, &sequence), number);
+            cr_assert_eq(sequence, number);
+        }
+    }
+    spool_reader_seek(reader, 1501);
+    cr_assert_eq(read_one(reader, &sequence), 0);
+    spool_reader_seek(reader, 0);
+    cr_assert(reads_range(reader, 1, 1500));
+    spool_reader_close(reader);
+}
+
+Test(spool, seeking_to_what_is_deleted_gives_the_oldest_there)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1000);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 1000));
+    unsigned all = count_files(&f, ".", ".seg", NULL);
+    spool_reader_ack(reader, 500);
+    cr_assert_lt(wait_for_segments(&f, all - 1), all);
+    usleep(20000);
+    spool_reader_seek(reader, 1);
+    uint64_t sequence, first = read_one(reader, &sequence);
+    cr_assert(first > 1 && first <= 501, "%llu", (unsigned long long)first);
+    cr_assert(reads_range(reader, first + 1, 1000));
+    spool_reader_close(reader);
+}
+
+Test(spool, payloads_are_appended_to_the_callers_buffer)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 2);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    struct buf buf = BUF_INIT;
+    struct spool_frame one, two, none;
+    buf_append_str(&buf, "before");
+    cr_assert_eq(spool_reader_next(reader, &one, &buf), SPOOL_READ_OK);
+    cr_assert_eq(spool_reader_next(reader, &two, &buf), SPOOL_READ_OK);
+    cr_assert_eq(one.payload_offset, 6);
+    cr_assert_eq(two.payload_offset, 6 + one.payload_len);
+    cr_assert_eq(record_number(&one, &buf), 1);
+    cr_assert_eq(record_number(&two, &buf), 2);
+    size_t len = buf.len;
+    cr_assert_eq(spool_reader_next(reader, &none, &buf), SPOOL_READ_EMPTY);
+    cr_assert_eq(buf.len, len);
+    buf_free(&buf);
+    spool_reader_close(reader);
+}
+
+Test(spool, the_wake_descriptor_tells_of_new_records)
+{
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    int fd = spool_reader_wake_fd(reader);
+    uint64_t sequence;
+    cr_assert(is_readable(fd), "at first, there may be something");
+    cr_assert_eq(read_one(reader, &sequence), 0);
+    cr_assert_not(is_readable(fd));
+    append_range(&f, 1, 3);
+    struct pollfd poll_fd = {fd, POLLIN, 0};
+    cr_assert_eq(poll(&poll_fd, 1, 5000), 1);
+    cr_assert(reads_range(reader, 1, 3));
+    cr_assert_not(is_readable(fd));
+    spool_reader_close(reader);
+}
+
+Test(spool, records_outside_the_limits_are_refused_at_once)
+{
+    fixture_open(&f, NULL);
+    static char bytes[FIXTURE_PAYLOAD_MAX + 1];
+    struct spool_record good = {.signal = SIGNAL_LOGS,
+                                .session = slice_make(bytes, SPOOL_SESSION_MAX),
+                                .key_id = slice_make(bytes, SPOOL_KEY_ID_MAX),
+                                .payload = slice_make(bytes, FIXTURE_PAYLOAD_MAX)};
+    struct spool_record bad[5] = {good, good, good, good, good};
+    bad[0].payload.len++;
+    bad[1].payload.len = 0;
+    bad[2].session.len++;
+    bad[3].key_id.len++;
+    bad[4].signal = SIGNAL_COUNT;
+    struct answers answers = ANSWERS_INIT;
+    for (size_t i = 0; i < 5; i++) {
+        spool_append(f.spool, &bad[i], answers_take, &answers);
+        cr_assert_eq(answers.n[SPOOL_FAILED], i + 1);
+    }
+    spool_append(f.spool, &good, answers_take, &answers);
+    answers_wait(&answers, 6);
+    cr_assert_eq(answers.n[SPOOL_DURABLE], 1, "the longest of everything fits");
+    cr_assert_not(stats_of(&f).failed);
+}
+
+Test(spool, a_second_process_is_told_that_the_directory_is_in_use)
+{
+    fixture_open(&f, NULL);
+    struct fixture other = f;
+    struct result why;
+    cr_assert_null(fixture_try(&other, NULL, &why));
+    cr_assert_not_null(strstr(why.text, "another process holds"), "%s", why.text);
+}
+
+Test(spool, sizes_that_cannot_be_are_explained)
+{
+    struct result why;
+    struct spool_options options = fixture_options(&f);
+    options.segment_bytes = 4096;
+    cr_assert_null(fixture_try(&f, &options, &why));
+    cr_assert_not_null(strstr(why.text, "at least 8476"), "%s", why.text);
+    options = fixture_options(&f);
+    options.max_bytes = options.segment_bytes * 2 - 1;
+    cr_assert_null(fixture_try(&f, &options, &why));
+    cr_assert_not_null(strstr(why.text, "at least 131072"), "%s", why.text);
+    options.max_bytes = 1 << 20;
+    options.segment_bytes = 0;
+    cr_assert_null(fixture_try(&f, &options, &why));
+    cr_assert_not_null(strstr(why.text, "spool.max_bytes is 1048576"), "%s", why.text);
+    options.dir = "/nowhere/at/all";
+    options.max_bytes = 1 << 24;
+    cr_assert_null(fixture_try(&f, &options, &why));
+    cr_assert_not_null(strstr(why.text, "/nowhere/at/all"), "%s", why.text);
+    cr_assert_not_null(fixture_open(&f, NULL));
+}
+
+Test(spool, names_of_readers_are_checked)
+{
+    fixture_open(&f, NULL);
+    struct result why = RESULT_INIT;
+    static const char *const bad[] = {"",      "../x", "A",
+                                      "x.tmp", "a b",  "123456789012345678901234567890123"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cr_assert_null(spool_reader_open(f.spool, bad[i], &why), "%s", bad[i]);
+    }
+    struct spool_reader *reader = reader_open(&f, "12345678901234567890123456789012");
+    cr_assert_null(spool_reader_open(f.spool, "12345678901234567890123456789012", &why));
+    cr_assert_not_null(strstr(why.text, "open already"), "%s", why.text);
+    spool_reader_close(reader);
+}
+
+Test(spool, tells_how_much_waits_and_since_when)
+{
+    fixture_open(&f, NULL);
+    cr_assert_eq(stats_of(&f).oldest_ns, 0);
+    for (uint64_t number = 1; number <= 30; number++) {
+        cr_assert_eq(append_one(&f, number, 5000), SPOOL_DURABLE);
+    }
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    struct spool_stats stats = stats_of(&f);
+    cr_assert_eq(stats.pending_records, 30);
+    cr_assert_eq(stats.oldest_ns, 1000);
+    cr_assert_gt(stats.bytes, 150000);
+    cr_assert_eq(stats.retry_after_s, 1);
+    cr_assert(reads_range(reader, 1, 30));
+    spool_reader_ack(reader, 17);
+    stats = stats_of(&f);
+    cr_assert_eq(stats.pending_records, 13);
+    cr_assert_eq(stats.oldest_ns, 18000);
+    spool_reader_close(reader);
+    fixture_close(&f);
+
+    fixture_open(&f, NULL); /* now nothing is remembered: the segments are looked into */
+    for (int i = 0; i < 2; i++) {
+        stats = stats_of(&f);
+        cr_assert_eq(stats.pending_records, 13);
+        cr_assert_eq(stats.oldest_ns, 18000);
+    }
+    reader = reader_open(&f, "otlp");
+    for (uint64_t acked = 18; acked < 30; acked++) {
+        spool_reader_ack(reader, acked);
+        stats = stats_of(&f);
+        cr_assert_eq(stats.pending_records, 30 - acked);
+        cr_assert_eq(stats.oldest_ns, (int64_t)acked * 1000 + 1000);
+    }
+    spool_reader_ack(reader, 30);
+    stats = stats_of(&f);
+    cr_assert_eq(stats.pending_records, 0);
+    cr_assert_eq(stats.oldest_ns, 0);
+    spool_reader_close(reader);
+}
+
+Test(spool, shows_itself_on_a_scrape_and_no_more_after_closing)
+{
+    struct metrics *metrics = metrics_create();
+    struct spool_options options = fixture_options(&f);
+    struct result why = RESULT_INIT;
+    f.spool = spool_open(&options, metrics, &why);
+    cr_assert_not_null(f.spool);
+    cr_assert_eq(append_range(&f, 1, 5), 5);
+    struct buf out = BUF_INIT;
+    metrics_render(metrics, &out);
+    const char *text = buf_cstr(&out);
+    cr_assert_not_null(strstr(text, "sigpost_spool_records_total 5\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "sigpost_spool_sync_seconds_count "), "%s", text);
+    cr_assert_not_null(strstr(text, "sigpost_spool_refused_total{reason=\"full\"} 0\n"), "%s",
+                       text);
+    cr_assert_null(strstr(text, "sigpost_spool_bytes 0\n"), "%s", text);
+    cr_assert_null(strstr(text, "sigpost_spool_oldest_seconds 0\n"), "%s", text);
+    spool_close(f.spool);
+    f.spool = NULL;
+    buf_clear(&out);
+    metrics_render(metrics, &out);
+    cr_assert_not_null(strstr(buf_cstr(&out), "sigpost_spool_records_total 5\n"));
+    buf_free(&out);
+    metrics_destroy(metrics);
+}
+
+Test(spool, the_other_ways_of_syncing_lose_nothing_on_a_clean_stop)
+{
+    static const enum spool_sync modes[] = {SPOOL_SYNC_INTERVAL, SPOOL_SYNC_NEVER};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct spool_options options = fixture_options(&f);
+        options.sync = modes[i];
+        fixture_open(&f, &options);
+        cr_assert_eq(append_range(&f, i * 500 + 1, i * 500 + 500), 500);
+        fixture_close(&f);
+        fixture_open(&f, &options);
+        struct spool_reader *reader = reader_open(&f, "otlp");
+        cr_assert(reads_range(reader, 1, i * 500 + 500));
+        spool_reader_close(reader);
+        fixture_close(&f);
+    }
+}
+
+Test(spool, at_an_interval_readers_see_records_once_they_are_synced)
+{
+    struct spool_options options = fixture_options(&f);
+    options.sync = SPOOL_SYNC_INTERVAL;
+    fixture_open(&f, &options);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    append_range(&f, 1, 1); /* the first sync is due at once */
+    uint64_t sequence;
+    while (read_one(reader, &sequence) == 0) {
+        usleep(5000);
+    }
+    int64_t began = clock_mono_ns();
+    cr_assert_eq(append_one(&f, 2, 10), SPOOL_DURABLE);
+    cr_assert_lt(clock_mono_ns() - began, 500 * NS_PER_MS, "the answer does not wait");
+    cr_assert_eq(read_one(reader, &sequence), 0);
+    struct pollfd poll_fd = {spool_reader_wake_fd(reader), POLLIN, 0};
+    cr_assert_eq(poll(&poll_fd, 1, 5000), 1);
+    cr_assert_eq(read_one(reader, &sequence), 2);
+    spool_reader_close(reader);
+}
