@@ -1,0 +1,102 @@
+/* Four producers, two readers at different pace, somebody asking for stats: for ThreadSanitizer,
+ * and a check that each record comes out of each reader once, whole, in one order. A plain program:
+ * 0 is good. */
+#include "../unit/otlp/spool_fixture.h"
+
+#include <stdatomic.h>
+
+#define PRODUCERS 4
+#define EACH 3000
+#define ALL (PRODUCERS * EACH)
+
+static struct fixture f;
+static struct answers answers = ANSWERS_INIT;
+static atomic_bool over;
+
+static void *produce(void *arg)
+{
+    uint64_t me = (uint64_t)(uintptr_t)arg;
+    for (uint64_t i = 0; i < EACH; i++) {
+        uint64_t number = me * EACH + i + 1;
+        append_len(&f, &answers, number, record_len(number));
+    }
+    return NULL;
+}
+
+/* In each producer's order, without a hole. */
+static void *consume(void *arg)
+{
+    const char *name = arg;
+    struct spool_reader *reader = reader_open(&f, name);
+    struct pollfd wake = {spool_reader_wake_fd(reader), POLLIN, 0};
+    uint64_t next[PRODUCERS] = {0}, sequence, n = 0;
+    while (n < ALL) {
+        uint64_t number = read_one(reader, &sequence);
+        if (sequence == 0) {
+            if (poll(&wake, 1, 20000) != 1) {
+                fprintf(stderr, "%s: woken by nobody after %llu\n", name, (unsigned long long)n);
+                exit(1);
+            }
+            continue;
+        }
+        n++;
+        uint64_t producer = (number - 1) / EACH;
+        if (number == 0 || number > ALL || (number - 1) % EACH != next[producer]++ ||
+            sequence != n) {
+            fprintf(stderr, "%s: record %llu, sequence %llu at %llu\n", name,
+                    (unsigned long long)number, (unsigned long long)sequence,
+                    (unsigned long long)n);
+            exit(1);
+        }
+        if (n % 100 == 0) {
+            spool_reader_ack(reader, sequence);
+        }
+        if (n % 1000 == 0 && name[0] == 's') {
+            usleep(2000);
+            spool_reader_seek(reader, sequence + 1);
+        }
+    }
+    spool_reader_ack(reader, sequence);
+    spool_reader_close(reader);
+    return NULL;
+}
+
+static void *ask(void *arg)
+{
+    while (!over) {
+        struct buf out = BUF_INIT;
+        metrics_render(f.metrics, &out);
+        buf_free(&out);
+        usleep(1000);
+    }
+    return arg;
+}
+
+int main(void)
+{
+    fixture_start(&f);
+    struct spool_options options = fixture_options(&f);
+    options.segment_bytes = 256 << 10;
+    options.max_bytes = 2 << 20; /* producers meet a full spool */
+    options.wait_ns = 60 * NS_PER_SECOND;
+    fixture_open(&f, &options);
+    pthread_t threads[PRODUCERS + 3];
+    pthread_create(&threads[PRODUCERS], NULL, consume, (void *)(uintptr_t) "fast");
+    pthread_create(&threads[PRODUCERS + 1], NULL, consume, (void *)(uintptr_t) "slow");
+    pthread_create(&threads[PRODUCERS + 2], NULL, ask, NULL);
+    for (uintptr_t i = 0; i < PRODUCERS; i++) {
+        pthread_create(&threads[i], NULL, produce, (void *)i);
+    }
+    for (size_t i = 0; i < PRODUCERS + 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    over = true;
+    pthread_join(threads[PRODUCERS + 2], NULL);
+    answers_wait(&answers, ALL);
+    bool good = answers.n[SPOOL_DURABLE] == ALL && wait_for_segments(&f, 2) <= 2;
+    if (!good) {
+        fprintf(stderr, "%u of %d durable\n", answers.n[SPOOL_DURABLE], ALL);
+    }
+    fixture_end(&f);
+    return good ? 0 : 1;
+}
