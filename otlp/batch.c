@@ -41,7 +41,8 @@ struct batch *batch_create(enum signal signal)
         return NULL;
     }
     store->users = 1;
-    *batch = (struct batch){signal, store, 0, 0};
+    batch->signal = signal;
+    batch->store = store;
     return batch;
 }
 

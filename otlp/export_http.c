@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#define ZLIB_CONST /* next_in points to const */
 #include <zlib.h>
 
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SECOND)
@@ -194,8 +195,7 @@ static bool zip(struct buf *out, struct slice body)
     char *to = buf_reserve(out, room);
     bool done = false;
     if (to != NULL) {
-        /* zlib reads through a pointer that it does not declare const. */
-        z.next_in = (Bytef *)(uintptr_t)body.data;
+        z.next_in = (const Bytef *)body.data;
         z.avail_in = (uInt)body.len;
         z.next_out = (Bytef *)to;
         z.avail_out = (uInt)room;

@@ -60,7 +60,7 @@ static int month(struct cursor *c)
     const char *start = c->at;
     if (word(c) == 3) {
         for (int i = 0; i < 12; i++) {
-            if (memcmp(names + 3 * i, start, 3) == 0) {
+            if (memcmp(&names[(size_t)i * 3], start, 3) == 0) {
                 return i + 1;
             }
         }
@@ -165,7 +165,8 @@ static bool parse_date(struct slice value, int64_t now_wall_s, int64_t *unix_s)
         d.hour > 23 || d.minute > 59 || d.second > 60) {
         return false;
     }
-    *unix_s = days_of(d.year, d.month, d.day) * 86400 + d.hour * 3600 + d.minute * 60 + d.second;
+    *unix_s = days_of(d.year, d.month, d.day) * 86400 + INT64_C(3600) * d.hour +
+              INT64_C(60) * d.minute + d.second;
     return true;
 }
 

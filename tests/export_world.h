@@ -41,7 +41,7 @@ struct world {
 };
 
 /* A field of wire type 2 around `inner`, which must be under 128 bytes. */
-static void world_wrap(struct buf *out, unsigned field, struct slice inner)
+static inline void world_wrap(struct buf *out, unsigned field, struct slice inner)
 {
     WORLD_CHECK(inner.len < 128);
     buf_append_char(out, (char)(field << 3 | 2));
@@ -50,7 +50,7 @@ static void world_wrap(struct buf *out, unsigned field, struct slice inner)
 }
 
 /* One item named "id:<id>;" in its envelopes. */
-static void world_payload(struct buf *out, enum signal signal, unsigned id)
+static inline void world_payload(struct buf *out, enum signal signal, unsigned id)
 {
     struct buf item = BUF_INIT;
     struct buf scope = BUF_INIT;
@@ -73,7 +73,7 @@ static void world_payload(struct buf *out, enum signal signal, unsigned id)
     buf_free(&resource);
 }
 
-static void world_open_spool(struct world *w)
+static inline void world_open_spool(struct world *w)
 {
     struct result why = RESULT_INIT;
     const struct spool_options options = {
@@ -90,7 +90,7 @@ static void world_open_spool(struct world *w)
     }
 }
 
-static void world_open(struct world *w)
+static inline void world_open(struct world *w)
 {
     *w = (struct world){.log_fd = -1};
     const char *tmp = getenv("TMPDIR");
@@ -119,14 +119,14 @@ static void world_open(struct world *w)
     };
 }
 
-static void world_listen(struct world *w, uint16_t port, fake_script script, void *arg)
+static inline void world_listen(struct world *w, uint16_t port, fake_script script, void *arg)
 {
     w->collector = fake_collector_start(port, script, arg);
     WORLD_CHECK(w->collector != NULL);
     snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%u", w->collector->port);
 }
 
-static void world_start(struct world *w)
+static inline void world_start(struct world *w)
 {
     struct result why = RESULT_INIT;
     w->destination = destination_otlp_start(&w->options, w->spool, w->metrics, &why);
@@ -136,22 +136,23 @@ static void world_start(struct world *w)
     }
 }
 
-static void world_stop(struct world *w, int64_t within_ms)
+static inline void world_stop(struct world *w, int64_t within_ms)
 {
     w->destination->ops->stop(w->destination, clock_mono_ns() + within_ms * WORLD_MS);
     w->destination = NULL;
 }
 
-static void world_remove(const char *path)
+static inline void world_remove(const char *path)
 {
     DIR *stream = opendir(path);
     for (struct dirent *e = stream ? readdir(stream) : NULL; e != NULL; e = readdir(stream)) {
-        char below[512];
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
+            char *below = NULL;
+            WORLD_CHECK(asprintf(&below, "%s/%s", path, e->d_name) > 0);
             if (unlink(below) != 0) {
                 world_remove(below);
             }
+            free(below);
         }
     }
     if (stream != NULL) {
@@ -160,7 +161,7 @@ static void world_remove(const char *path)
     rmdir(path);
 }
 
-static void world_close(struct world *w)
+static inline void world_close(struct world *w)
 {
     if (w->destination != NULL) {
         world_stop(w, 0);
@@ -176,7 +177,7 @@ static void world_close(struct world *w)
     world_remove(w->root);
 }
 
-static void world_durable(void *arg, enum spool_outcome outcome)
+static inline void world_durable(void *arg, enum spool_outcome outcome)
 {
     WORLD_CHECK(outcome == SPOOL_DURABLE);
     atomic_fetch_sub((atomic_uint *)arg, 1);
@@ -184,7 +185,7 @@ static void world_durable(void *arg, enum spool_outcome outcome)
 
 /* Appends items first … first + n - 1, the signal chosen by id % signals, and waits until they are
  * durable. */
-static void world_append(struct world *w, unsigned first, unsigned n, unsigned signals)
+static inline void world_append(struct world *w, unsigned first, unsigned n, unsigned signals)
 {
     atomic_uint left = n;
     for (unsigned id = first; id < first + n; id++) {
@@ -202,8 +203,8 @@ static void world_append(struct world *w, unsigned first, unsigned n, unsigned s
 }
 
 /* Calls visit with each id in the body, in the order of the bytes. */
-static void world_ids(const struct fake_request *r, void (*visit)(void *arg, unsigned id),
-                      void *arg)
+static inline void world_ids(const struct fake_request *r, void (*visit)(void *arg, unsigned id),
+                             void *arg)
 {
     for (const char *at = r->body;
          (at = memmem(at, r->body_len - (size_t)(at - r->body), "id:", 3)) != NULL; at += 3) {
@@ -211,14 +212,14 @@ static void world_ids(const struct fake_request *r, void (*visit)(void *arg, uns
     }
 }
 
-static void world_count_id(void *arg, unsigned id)
+static inline void world_count_id(void *arg, unsigned id)
 {
     WORLD_CHECK(id < WORLD_IDS);
     ((unsigned *)arg)[id]++;
 }
 
 /* How often each id was taken with a 200. */
-static void world_delivered(struct world *w, unsigned counts[WORLD_IDS])
+static inline void world_delivered(struct world *w, unsigned counts[WORLD_IDS])
 {
     memset(counts, 0, WORLD_IDS * sizeof(*counts));
     pthread_mutex_lock(&w->collector->lock);
@@ -231,7 +232,7 @@ static void world_delivered(struct world *w, unsigned counts[WORLD_IDS])
 }
 
 /* How many of the ids first … first + n - 1 were delivered at least once. */
-static unsigned world_arrived(struct world *w, unsigned first, unsigned n)
+static inline unsigned world_arrived(struct world *w, unsigned first, unsigned n)
 {
     unsigned counts[WORLD_IDS];
     unsigned arrived = 0;
@@ -243,7 +244,7 @@ static unsigned world_arrived(struct world *w, unsigned first, unsigned n)
 }
 
 /* Waits until that many arrived; false after 10 s. */
-static bool world_wait(struct world *w, unsigned first, unsigned n)
+static inline bool world_wait(struct world *w, unsigned first, unsigned n)
 {
     for (int i = 0; i < 2000 && world_arrived(w, first, n) != n; i++) {
         usleep(5000);
@@ -251,7 +252,7 @@ static bool world_wait(struct world *w, unsigned first, unsigned n)
     return world_arrived(w, first, n) == n;
 }
 
-static struct destination_status world_status(struct world *w)
+static inline struct destination_status world_status(struct world *w)
 {
     struct destination_status status;
     w->destination->ops->status(w->destination, &status);
@@ -259,7 +260,7 @@ static struct destination_status world_status(struct world *w)
 }
 
 /* Waits until the status is `ok`, and the problem holds `text` when it is not; false after 10 s. */
-static bool world_wait_status(struct world *w, bool ok, const char *text)
+static inline bool world_wait_status(struct world *w, bool ok, const char *text)
 {
     struct destination_status status = world_status(w);
     for (int i = 0; i < 2000; i++) {

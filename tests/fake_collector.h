@@ -69,7 +69,7 @@ struct fake_connection {
     int fd;
 };
 
-static bool fake_send(int fd, const void *bytes, size_t len)
+static inline bool fake_send(int fd, const void *bytes, size_t len)
 {
     const char *at = bytes;
     while (len != 0) {
@@ -84,7 +84,7 @@ static bool fake_send(int fd, const void *bytes, size_t len)
 }
 
 /* Reads one request; false at the end of the connection. */
-static bool fake_read(int fd, struct fake_request *r)
+static inline bool fake_read(int fd, struct fake_request *r)
 {
     size_t cap = 1 << 16;
     size_t have = 0;
@@ -129,7 +129,7 @@ static bool fake_read(int fd, struct fake_request *r)
     return true;
 }
 
-static void fake_pause(struct fake_collector *c, int ms)
+static inline void fake_pause(struct fake_collector *c, int ms)
 {
     for (int waited = 0; waited < ms; waited += 5) {
         pthread_mutex_lock(&c->lock);
@@ -142,7 +142,7 @@ static void fake_pause(struct fake_collector *c, int ms)
     }
 }
 
-static bool fake_reply(int fd, const struct fake_answer *a)
+static inline bool fake_reply(int fd, const struct fake_answer *a)
 {
     char head[1024];
     if (a->how == FAKE_SILENT_CLOSE) {
@@ -161,7 +161,7 @@ static bool fake_reply(int fd, const struct fake_answer *a)
     return fake_send(fd, head, (size_t)len) && fake_send(fd, a->body, a->body_len);
 }
 
-static void *fake_serve(void *arg)
+static inline void *fake_serve(void *arg)
 {
     struct fake_connection *connection = arg;
     struct fake_collector *c = connection->collector;
@@ -190,7 +190,7 @@ static void *fake_serve(void *arg)
     return NULL;
 }
 
-static void *fake_accept(void *arg)
+static inline void *fake_accept(void *arg)
 {
     struct fake_collector *c = arg;
     for (;;) {
@@ -215,7 +215,8 @@ static void *fake_accept(void *arg)
 }
 
 /* port 0: any free one. NULL when it cannot listen. */
-static struct fake_collector *fake_collector_start(uint16_t port, fake_script script, void *arg)
+static inline struct fake_collector *fake_collector_start(uint16_t port, fake_script script,
+                                                          void *arg)
 {
     struct fake_collector *c = calloc(1, sizeof(*c));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -239,7 +240,7 @@ static struct fake_collector *fake_collector_start(uint16_t port, fake_script sc
 }
 
 /* Closes everything; the requests stay readable until fake_collector_free. */
-static void fake_collector_stop(struct fake_collector *c)
+static inline void fake_collector_stop(struct fake_collector *c)
 {
     pthread_mutex_lock(&c->lock);
     c->stopping = true;
@@ -256,7 +257,7 @@ static void fake_collector_stop(struct fake_collector *c)
     }
 }
 
-static void fake_collector_free(struct fake_collector *c)
+static inline void fake_collector_free(struct fake_collector *c)
 {
     for (size_t i = 0; i < c->n_requests; i++) {
         free(c->requests[i].head);

@@ -226,7 +226,7 @@ Test(dead_letter, long_texts_are_cut_and_stay_on_their_line)
     struct dead_letter back;
     cr_assert(
         dead_letter_read(dir, "188fcf05453f4d15-0000000000000001.otlp.dead", &file, &back, NULL));
-    cr_expect_eq(back.answer.len, 2 * DEAD_LETTER_ANSWER_MAX);
+    cr_expect_eq(back.answer.len, (size_t)2 * DEAD_LETTER_ANSWER_MAX);
     cr_expect_eq(back.session.len, 0);
     cr_expect(slice_eq(back.payload, letter.payload));
     buf_free(&file);

@@ -557,7 +557,7 @@ Test(destination_otlp, stop_waits_for_what_is_under_way_and_sends_what_was_read)
 {
     struct script s = {.delay_ms = 200};
     world_listen(&w, 0, play, &s);
-    w.options.batch_age_ns = 3600 * 1000 * WORLD_MS;
+    w.options.batch_age_ns = INT64_C(3600000) * WORLD_MS;
     world_start(&w);
     world_append(&w, 1, 5, 1);
     usleep(100000); /* read, and waiting for their age */

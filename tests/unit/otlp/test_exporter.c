@@ -114,7 +114,7 @@ Test(exporter, memory_is_bounded_and_comes_free_again)
         sequence++;
         cr_assert_lt(sequence, 1000);
     }
-    cr_expect_eq(sequence - 1, (options.in_flight + 1) * options.batch.frames);
+    cr_expect_eq(sequence - 1, (options.in_flight + UINT64_C(1)) * options.batch.frames);
     cr_expect(add(e, SIGNAL_LOGS, sequence, 0), "another signal has its own open batch");
     cr_expect_not(add(e, SIGNAL_TRACES, sequence + 1, 0));
     struct parcel *p = exporter_next(e, 0);
