@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "otlp/fleet_decode.h"
 #include "otlp/fleet_fold.h"
+#include "otlp/fleet_metrics.h"
 #include "otlp/fleet_snapshot.h"
 
 #include <errno.h>
@@ -33,13 +34,6 @@
 #define SAVE_DUTY 20 /* times the last snapshot's duration must pass before the next */
 #define READ_AGAIN_MS 1000
 #define PAYLOAD_KEPT ((size_t)1 << 20) /* a larger buffer is given back */
-
-struct fleet_metrics {
-    struct metric *folded, *late, *resumed, *overflowed, *ended_idle, *ended_full;
-    struct metric *refused[FLEET_REFUSAL_COUNT];
-    struct metric *sessions, *series, *state_bytes, *save_seconds, *save_failures;
-    struct fleet_counts told; /* what was added so far */
-};
 
 struct fleet_destination {
     struct destination base;
@@ -91,66 +85,6 @@ static void render(struct destination *self, struct buf *out)
     pthread_mutex_lock(&d->lock);
     fleet_render(d->f, out);
     pthread_mutex_unlock(&d->lock);
-}
-
-static void make_metrics(struct fleet_metrics *m, struct metrics *registry)
-{
-    m->folded = metrics_counter(registry, "sigpost_fleet_points_total",
-                                "Data points folded into the fleet series.", METRIC_NO_LABELS);
-    m->late = metrics_counter(registry, "sigpost_fleet_late_points_total",
-                              "Data points not later than their stream's last: repeats, mostly.",
-                              METRIC_NO_LABELS);
-    m->resumed = metrics_counter(registry, "sigpost_fleet_resumed_points_total",
-                                 "First data points of sessions that came back: where growth is "
-                                 "counted from, not added.",
-                                 METRIC_NO_LABELS);
-    for (int i = FLEET_ACCEPTED + 1; i < FLEET_REFUSAL_COUNT; i++) {
-        m->refused[i] =
-            metrics_counter(registry, "sigpost_fleet_refused_points_total",
-                            "Data points that are in no fleet series (reason decode: payloads).",
-                            METRIC_LABELS("reason", fleet_refusal_word((enum fleet_refusal)i)));
-    }
-    m->overflowed =
-        metrics_counter(registry, "sigpost_fleet_overflow_streams_total",
-                        "Streams added to an otel_metric_overflow series.", METRIC_NO_LABELS);
-    m->ended_idle =
-        metrics_counter(registry, "sigpost_fleet_sessions_ended_total",
-                        "Sessions whose last values were freed.", METRIC_LABELS("reason", "idle"));
-    m->ended_full = metrics_counter(registry, "sigpost_fleet_sessions_ended_total", "",
-                                    METRIC_LABELS("reason", "full"));
-    m->sessions = metrics_gauge(registry, "sigpost_fleet_sessions",
-                                "Sessions whose last values are kept.", METRIC_NO_LABELS);
-    m->series = metrics_gauge(registry, "sigpost_fleet_series", "Fleet series.", METRIC_NO_LABELS);
-    m->state_bytes = metrics_gauge(registry, "sigpost_fleet_state_bytes",
-                                   "Bytes of the sessions' last values.", METRIC_NO_LABELS);
-    m->save_seconds = metrics_gauge(registry, "sigpost_fleet_snapshot_seconds",
-                                    "How long the last snapshot took.", METRIC_NO_LABELS);
-    m->save_failures = metrics_counter(registry, "sigpost_fleet_snapshot_failures_total",
-                                       "Snapshots that could not be written.", METRIC_NO_LABELS);
-}
-
-static void tell(struct metric *counter, uint64_t now, uint64_t told)
-{
-    if (now != told) {
-        metric_add(counter, now - told);
-    }
-}
-
-static void tell_metrics(struct fleet_metrics *m, const struct fleet_counts *now)
-{
-    tell(m->folded, now->folded, m->told.folded);
-    tell(m->late, now->late, m->told.late);
-    tell(m->resumed, now->resumed, m->told.resumed);
-    tell(m->overflowed, now->overflowed, m->told.overflowed);
-    tell(m->ended_idle, now->ended_idle, m->told.ended_idle);
-    tell(m->ended_full, now->ended_full, m->told.ended_full);
-    for (int i = FLEET_ACCEPTED + 1; i < FLEET_REFUSAL_COUNT; i++) {
-        tell(m->refused[i], now->refused[i], m->told.refused[i]);
-    }
-    metric_set(m->sessions, (double)now->sessions);
-    metric_set(m->series, (double)now->series);
-    metric_set(m->state_bytes, (double)now->bytes);
-    m->told = *now;
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
@@ -234,7 +168,7 @@ static void take_frame(struct fleet_destination *d, const struct spool_frame *fr
             fleet_decode(d->decoder, d->f, slice_of(frame->session), frame->arrived_ns, payload);
         struct fleet_counts counts = *fleet_get_counts(d->f);
         pthread_mutex_unlock(&d->lock);
-        tell_metrics(&d->metrics, &counts);
+        fleet_metrics_tell(&d->metrics, &counts);
         if (!decoded) {
             LOG_WARN("fleet: a payload could not be decoded and is in no series",
                      LOG_STR("session", frame->session), LOG_INT("sequence", frame->sequence),
@@ -391,13 +325,10 @@ static int start_thread(struct fleet_destination *d)
     return error;
 }
 
-struct destination *destination_fleet_start(const struct destination_fleet_options *options,
-                                            struct spool *spool, struct metrics *metrics,
-                                            struct result *why)
+/* Everything but the core, the reader and the thread. NULL and a sentence. */
+static struct fleet_destination *make_destination(const struct destination_fleet_options *options,
+                                                  struct result *why)
 {
-    if (!check_options(options, why)) {
-        return NULL;
-    }
     struct fleet_destination *d = calloc(1, sizeof(*d));
     if (d == NULL) {
         result_fail(why, "destination %s: no memory", options->name);
@@ -420,14 +351,27 @@ struct destination *destination_fleet_start(const struct destination_fleet_optio
     if (d->stop_fd < 0 || d->snapshot_path == NULL || d->decoder == NULL ||
         getrandom(d->options.seed, sizeof(d->options.seed), 0) != sizeof(d->options.seed)) {
         result_fail_errno(why, errno, "destination %s cannot be made", options->name);
-        goto fail;
+        free_destination(d);
+        return NULL;
     }
-    make_metrics(&d->metrics, metrics);
+    return d;
+}
+
+struct destination *destination_fleet_start(const struct destination_fleet_options *options,
+                                            struct spool *spool, struct metrics *metrics,
+                                            struct result *why)
+{
+    struct fleet_destination *d =
+        check_options(options, why) ? make_destination(options, why) : NULL;
+    if (d == NULL) {
+        return NULL;
+    }
     if (!load(d, why)) {
         goto fail;
     }
     d->options.rules = (struct fleet_label_rules){0}; /* the caller's; the core has copies */
-    tell_metrics(&d->metrics, fleet_get_counts(d->f));
+    fleet_metrics_make(&d->metrics, metrics);
+    fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f));
     d->reader = spool_reader_open(spool, options->name, why);
     if (d->reader == NULL) {
         goto fail;

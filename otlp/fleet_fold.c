@@ -31,25 +31,26 @@ const char *fleet_refusal_word(enum fleet_refusal refusal)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void free_list(const char *const *list, size_t n)
+static void free_list(char **list)
 {
-    for (size_t i = 0; list != NULL && i < n; i++) {
-        free((void *)(uintptr_t)list[i]);
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        free(list[i]);
     }
-    free((void *)(uintptr_t)list);
+    free(list);
 }
 
-static const char *const *copy_list(const char *const *list, size_t n)
+/* Ended by NULL. */
+static char **copy_list(const char *const *list, size_t n)
 {
     char **copy = calloc(n + 1, sizeof(char *));
     for (size_t i = 0; copy != NULL && i < n; i++) {
         copy[i] = strdup(list[i]);
         if (copy[i] == NULL) {
-            free_list((const char *const *)copy, i);
+            free_list(copy);
             return NULL;
         }
     }
-    return (const char *const *)copy;
+    return copy;
 }
 
 struct fleet *fleet_create(const struct fleet_options *options)
@@ -59,13 +60,14 @@ struct fleet *fleet_create(const struct fleet_options *options)
         return NULL;
     }
     f->options = *options;
-    f->options.rules.resource = copy_list(options->rules.resource, options->rules.n_resource);
-    f->options.rules.drop = copy_list(options->rules.drop, options->rules.n_drop);
-    if (f->options.rules.resource == NULL || f->options.rules.drop == NULL ||
-        !fleet_departed_open(f)) {
+    f->resource_labels = copy_list(options->rules.resource, options->rules.n_resource);
+    f->drop_labels = copy_list(options->rules.drop, options->rules.n_drop);
+    if (f->resource_labels == NULL || f->drop_labels == NULL || !fleet_departed_open(f)) {
         fleet_destroy(f);
         return NULL;
     }
+    f->options.rules.resource = (const char *const *)f->resource_labels;
+    f->options.rules.drop = (const char *const *)f->drop_labels;
     return f;
 }
 
@@ -76,8 +78,8 @@ void fleet_destroy(struct fleet *f)
     }
     fleet_sessions_free_all(f);
     fleet_series_free_all(f);
-    free_list(f->options.rules.resource, f->options.rules.n_resource);
-    free_list(f->options.rules.drop, f->options.rules.n_drop);
+    free_list(f->resource_labels);
+    free_list(f->drop_labels);
     buf_free(&f->scratch);
     buf_free(&f->names);
     buf_free(&f->labels);

@@ -63,7 +63,8 @@ struct fleet_departed {
 };
 
 struct fleet {
-    struct fleet_options options; /* rules' lists are owned */
+    struct fleet_options options;
+    char **resource_labels, **drop_labels; /* owned: the lists of options.rules */
     struct fleet_counts counts;
 
     struct fleet_family **families; /* ordered by name */

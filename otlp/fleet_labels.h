@@ -19,7 +19,7 @@
 #define FLEET_ATTRIBUTES_MAX 128 /* of a data point, and of a resource */
 #define FLEET_VALUE_MAX 256      /* a label value is cut there, between characters */
 #define FLEET_LABELS_MAX 4096    /* bytes of an encoded set */
-#define FLEET_LABEL_COUNT_MAX (2 * FLEET_ATTRIBUTES_MAX)
+#define FLEET_LABEL_COUNT_MAX ((size_t)2 * FLEET_ATTRIBUTES_MAX)
 
 struct fleet_attribute {
     struct slice key;

@@ -228,7 +228,7 @@ void fleet_label_name(struct buf *out, struct slice key)
     }
     for (size_t at = 0; at < key.len;) {
         size_t step = utf8_sequence(key.data + at, key.len - at);
-        buf_append_char(out, is_alnum(key.data[at]) ? key.data[at] : '_');
+        buf_append_char(out, (char)(is_alnum(key.data[at]) ? key.data[at] : '_'));
         at += step > 0 ? step : 1;
     }
 }

@@ -193,11 +193,11 @@ static bool grow_streams(struct fleet *f, struct fleet_session *session)
         return true;
     }
     uint32_t cap = session->cap == 0 ? 4 : session->cap + session->cap / 2;
-    struct fleet_stream **grown = realloc(session->streams, cap * sizeof(grown[0]));
+    struct fleet_stream **grown = realloc(session->streams, cap * sizeof(struct fleet_stream *));
     if (grown == NULL) {
         return false;
     }
-    size_t more = (cap - session->cap) * sizeof(grown[0]);
+    size_t more = (cap - session->cap) * sizeof(struct fleet_stream *);
     session->streams = grown;
     session->cap = cap;
     session->bytes += more;

@@ -27,9 +27,6 @@
 #define FLEET_SNAPSHOT_MAGIC "SIGFLEET"
 #define FLEET_SNAPSHOT_VERSION 1
 
-/* CRC-32C (Castagnoli) of `bytes`, going on from that of the bytes before them (0 at first). */
-uint32_t fleet_snapshot_crc(uint32_t crc, const void *bytes, size_t len);
-
 /* What a snapshot stands for. */
 struct fleet_position {
     uint64_t sequence;  /* of the last record of the spool that is in it */

@@ -4,6 +4,7 @@
  */
 #include "otlp/fleet_internal.h"
 #include "otlp/fleet_snapshot.h"
+#include "otlp/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -217,7 +218,7 @@ static struct fleet *read_all(struct cursor *c, const struct fleet_options *opti
         return NULL;
     }
     memcpy(with_seed.seed, seed, FLEET_SEED_BYTES);
-    struct fleet_series **by_id = calloc(n_series + 1, sizeof(by_id[0]));
+    struct fleet_series **by_id = calloc(n_series + 1, sizeof(struct fleet_series *));
     struct fleet *f = fleet_create(&with_seed);
     have_memory(c, f != NULL && by_id != NULL);
     for (size_t i = 0; i < n_families && !c->failed; i++) {
@@ -250,7 +251,7 @@ static enum fleet_snapshot_outcome read_mapped(const char *path, const unsigned 
         result_fail(why, "%s is not a fleet snapshot", path);
         return FLEET_SNAPSHOT_DAMAGED;
     }
-    if (fleet_snapshot_crc(0, bytes, len - CRC_BYTES) != crc) {
+    if (segment_crc32c(0, bytes, len - CRC_BYTES) != crc) {
         result_fail(why, "%s: its checksum does not hold", path);
         return FLEET_SNAPSHOT_DAMAGED;
     }

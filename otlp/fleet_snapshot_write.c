@@ -3,16 +3,15 @@
  */
 #include "otlp/fleet_internal.h"
 #include "otlp/fleet_snapshot.h"
+#include "otlp/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
-#define CRC_CHUNK ((size_t)1 << 30) /* the library counts bytes in an int */
 
 struct writer {
     int fd;
@@ -22,22 +21,9 @@ struct writer {
     unsigned char *buffer;
 };
 
-uint32_t fleet_snapshot_crc(uint32_t crc, const void *bytes, size_t len)
-{
-    unsigned char *at = (unsigned char *)(uintptr_t)bytes; /* not written to */
-    crc = ~crc;
-    while (len > 0) {
-        size_t n = len < CRC_CHUNK ? len : CRC_CHUNK;
-        crc = crc32_iscsi(at, (int)n, crc);
-        at += n;
-        len -= n;
-    }
-    return ~crc;
-}
-
 static void flush(struct writer *w)
 {
-    w->crc = fleet_snapshot_crc(w->crc, w->buffer, w->used);
+    w->crc = segment_crc32c(w->crc, w->buffer, w->used);
     for (size_t at = 0; at < w->used && w->error == 0;) {
         ssize_t n = write(w->fd, w->buffer + at, w->used - at);
         if (n >= 0) {

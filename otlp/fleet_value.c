@@ -61,8 +61,8 @@ static void append_base64(struct buf *out, const uint8_t *bytes, size_t len)
         word |= n > 2 ? bytes[at + 2] : 0;
         buf_append_char(out, digits[word >> 18]);
         buf_append_char(out, digits[word >> 12 & 63]);
-        buf_append_char(out, n > 1 ? digits[word >> 6 & 63] : '=');
-        buf_append_char(out, n > 2 ? digits[word & 63] : '=');
+        buf_append_char(out, (char)(n > 1 ? digits[word >> 6 & 63] : '='));
+        buf_append_char(out, (char)(n > 2 ? digits[word & 63] : '='));
     }
 }
 

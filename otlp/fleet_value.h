@@ -10,9 +10,9 @@
 #include <otlp/proto/common.pb-c.h>
 #include <stdbool.h>
 
-#define FLEET_VALUE_DEPTH 16          /* of lists and maps in each other */
-#define FLEET_VALUE_BYTES (64 * 1024) /* of their JSON */
-#define FLEET_VALUE_STRING 's'        /* the type of a string, see fleet_value_type */
+#define FLEET_VALUE_DEPTH 16                  /* of lists and maps in each other */
+#define FLEET_VALUE_BYTES ((size_t)64 * 1024) /* of their JSON */
+#define FLEET_VALUE_STRING 's'                /* the type of a string, see fleet_value_type */
 
 typedef Opentelemetry__Proto__Common__V1__AnyValue fleet_any;
 
