@@ -28,7 +28,8 @@
 #include <unistd.h>
 
 #define STREAMS_PER_SESSION 2000
-#define STATE_BYTES ((size_t)256 << 20)
+#define STATE_BYTES_MIN ((size_t)64 << 20)
+#define STATE_BYTES_PER_SESSION ((size_t)2048) /* some 15 streams; an average, not each one's */
 #define DECODED_BYTES ((size_t)256 << 20)
 #define SAVE_INTERVAL_NS (5 * NS_PER_SECOND)
 #define SAVE_DUTY 20 /* times the last snapshot's duration must pass before the next */
@@ -334,12 +335,13 @@ static struct fleet_destination *make_destination(const struct destination_fleet
         result_fail(why, "destination %s: no memory", options->name);
         return NULL;
     }
+    size_t state_bytes = options->max_sessions * STATE_BYTES_PER_SESSION;
     d->base.ops = &ops;
     d->options = (struct fleet_options){
         .max_series = options->max_series,
         .max_sessions = options->max_sessions,
         .max_streams = STREAMS_PER_SESSION,
-        .max_bytes = STATE_BYTES,
+        .max_bytes = state_bytes > STATE_BYTES_MIN ? state_bytes : STATE_BYTES_MIN,
         .session_idle_ns = options->session_idle_ns,
         .rules = {options->resource_labels, options->n_resource_labels, options->drop_labels,
                   options->n_drop_labels},
