@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-void gateway_say_warnings(const struct config *config, char *const *environ)
+void gateway_say_warnings(const struct config *config, char *const *environment)
 {
     struct buf warnings = BUF_INIT;
-    config_warnings(config, environ, &warnings);
+    config_warnings(config, environment, &warnings);
     struct slice rest = buf_slice(&warnings);
     while (rest.len != 0) {
         const char *newline = memchr(rest.data, '\n', rest.len);

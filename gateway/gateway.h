@@ -73,7 +73,7 @@ static inline const struct config *gateway_config(struct gateway *gateway)
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why);
 
 /* Logs what config_warnings has to say of this configuration, a line each. */
-void gateway_say_warnings(const struct config *config, char *const *environ);
+void gateway_say_warnings(const struct config *config, char *const *environment);
 
 /* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
