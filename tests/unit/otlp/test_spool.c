@@ -98,7 +98,7 @@ Test(spool, the_cursor_file_follows_within_a_second_or_so)
     usleep(20000);
     spool_reader_ack(reader, 7);
     char path[512], *text = NULL;
-    size_t len;
+    size_t len = 0;
     path_in(&f, "cursor.otlp", path);
     bool there = false;
     for (int i = 0; i < 250 && !there; i++) {
