@@ -68,6 +68,35 @@ static bool is_utf8(const uint8_t *text, size_t len)
     return utf8_valid((const char *)text, len);
 }
 
+/* How long a bytes field must be if it is not empty: OTLP's ids have one length, and the Collector
+ * refuses a whole request for one of another. 0 for what is no id. */
+static size_t id_size(const ProtobufCFieldDescriptor *field)
+{
+    if (strcmp(field->name, "trace_id") == 0) {
+        return 16;
+    }
+    if (strcmp(field->name, "span_id") == 0 || strcmp(field->name, "parent_span_id") == 0) {
+        return 8;
+    }
+    return 0;
+}
+
+/* A string or bytes. The cursor has passed the tag. */
+static bool take_content(struct walk *walk, const ProtobufCFieldDescriptor *field)
+{
+    struct wire *w = &walk->wire;
+    size_t len = wire_length(w);
+    const uint8_t *content = wire_take(w, len);
+    if (w->fault != WIRE_OK) {
+        return fault_wire(walk);
+    }
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        return is_utf8(content, len) || fault_utf8(walk);
+    }
+    size_t size = id_size(field);
+    return size == 0 || len == 0 || len == size || fault_id(walk, len, size);
+}
+
 /* A repeated scalar as one run of values. The cursor has passed the tag. */
 static bool take_packed(struct walk *walk, const ProtobufCFieldDescriptor *field)
 {
@@ -127,18 +156,9 @@ static bool take_known(struct walk *walk, const ProtobufCFieldDescriptor *field,
     case WIRE_FIXED32:
         wire_take(w, 4);
         break;
-    case WIRE_BYTES: {
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-            return take_message(walk, field);
-        }
-        size_t len = wire_length(w);
-        const uint8_t *content = wire_take(w, len);
-        if (w->fault == WIRE_OK && field->type == PROTOBUF_C_TYPE_STRING &&
-            !is_utf8(content, len)) {
-            return fault_utf8(walk);
-        }
-        break;
-    }
+    case WIRE_BYTES:
+        return field->type == PROTOBUF_C_TYPE_MESSAGE ? take_message(walk, field)
+                                                      : take_content(walk, field);
     }
     return w->fault == WIRE_OK || fault_wire(walk);
 }

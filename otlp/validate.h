@@ -2,10 +2,11 @@
  *
  * Walks the wire bytes by the protobuf-c descriptors of our schema; nothing is unpacked, nothing is
  * allocated. Refuses what a decoder would refuse (lengths past the end, bad varints and tags, wire
- * types that do not fit the field, strings that are not UTF-8) and nesting past VALIDATE_DEPTH_MAX.
- * Padded varints, fields in any order, packed and unpacked repeats and unknown fields are ordinary;
- * padded tags and lengths up to the five bytes that every decoder takes (wire.h).
- * Thread: any; pure. Specification: protobuf encoding; OTLP 1.x.
+ * types that do not fit the field, strings that are not UTF-8), nesting past VALIDATE_DEPTH_MAX,
+ * and trace and span ids that are neither empty nor 16 and 8 bytes: for one such id the Collector
+ * refuses the whole request. Padded varints, fields in any order, packed and unpacked repeats and
+ * unknown fields are ordinary; padded tags and lengths up to the five bytes that every decoder
+ * takes (wire.h). Thread: any; pure. Specification: protobuf encoding; OTLP 1.x.
  */
 #ifndef SIGPOST_OTLP_VALIDATE_H
 #define SIGPOST_OTLP_VALIDATE_H

@@ -139,6 +139,11 @@ bool fault_utf8(struct walk *walk)
     return report(walk, "invalid UTF-8");
 }
 
+bool fault_id(struct walk *walk, size_t len, size_t right)
+{
+    return report(walk, "id of %zu byte%s, must be %zu or none", len, len == 1 ? "" : "s", right);
+}
+
 bool fault_depth(struct walk *walk)
 {
     return report(walk, "nested deeper than %d messages", VALIDATE_DEPTH_MAX);

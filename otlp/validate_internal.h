@@ -54,6 +54,7 @@ static inline enum wire_type wire_type_of(ProtobufCType type)
 bool fault_wire(struct walk *walk); /* the cursor's own */
 bool fault_wire_type(struct walk *walk, enum wire_type found);
 bool fault_utf8(struct walk *walk);
+bool fault_id(struct walk *walk, size_t len, size_t right);
 bool fault_depth(struct walk *walk);
 bool fault_packed(struct walk *walk, size_t len, size_t element_size);
 bool fault_too_long(struct walk *walk, size_t len);

@@ -121,7 +121,10 @@ static inline void generate_content(struct buf *b, const ProtobufCFieldDescripto
     } else if (field->type == PROTOBUF_C_TYPE_STRING) {
         buf_append_str(b, strings[draw(sizeof(strings) / sizeof(strings[0]))]);
     } else if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        put_random(b, draw(20));
+        size_t id = strcmp(field->name, "trace_id") == 0     ? 16
+                    : strstr(field->name, "span_id") != NULL ? 8
+                                                             : 0;
+        put_random(b, draw(4) == 0 ? 0 : id != 0 ? id : draw(20));
     } else {
         for (size_t n = draw(5); n > 0; n--) {
             put_scalar(b, natural_type(field->type));

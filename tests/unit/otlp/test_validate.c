@@ -1,65 +1,10 @@
 /* test_validate.c: what the validator takes, what it refuses, and in which words. */
-#include "base/buf.h"
-#include "otlp/wire.h"
+#include "otlp_build.h"
 #include "otlp_samples.h"
 
 #include <criterion/criterion.h>
-#include <time.h>
 
 #define CAPTURES SIGPOST_TEST_DATA "/captures"
-
-/* Wraps what b holds as the length-delimited field `number`. */
-static void wrap(struct buf *b, uint32_t number)
-{
-    struct buf outer = BUF_INIT;
-    wire_put_bytes(&outer, number, buf_slice(b));
-    buf_free(b);
-    *b = outer;
-}
-
-static void put_varint(struct buf *b, uint32_t number, uint64_t value)
-{
-    wire_put_tag(b, number, WIRE_VARINT);
-    wire_put_varint(b, value);
-}
-
-static void put_fixed64(struct buf *b, uint32_t number, uint64_t value)
-{
-    wire_put_tag(b, number, WIRE_FIXED64);
-    buf_append(b, &value, sizeof(value));
-}
-
-/* Request { resource_metrics { scope_metrics { metrics { … } } } } around what b holds. */
-static void wrap_metric(struct buf *b)
-{
-    wrap(b, 2);
-    wrap(b, 2);
-    wrap(b, 1);
-}
-
-static bool check(enum signal signal, struct slice body, struct validation *out)
-{
-    return validate_request(signal, (const uint8_t *)body.data, body.len, out);
-}
-
-/* Frees b. */
-static void expect_valid(enum signal signal, struct buf *b, uint64_t items)
-{
-    struct validation out;
-    cr_assert(check(signal, buf_slice(b), &out), "%s", out.fault);
-    cr_assert_str_empty(out.fault);
-    cr_assert_eq(out.items, items, "%lu items", (unsigned long)out.items);
-    buf_free(b);
-}
-
-static void expect_fault(enum signal signal, struct buf *b, const char *fault)
-{
-    struct validation out;
-    cr_assert_not(check(signal, buf_slice(b), &out));
-    cr_assert_str_eq(out.fault, fault);
-    cr_assert_eq(out.items, 0);
-    buf_free(b);
-}
 
 Test(validate, the_published_client)
 {
@@ -298,6 +243,34 @@ Test(validate, oneofs_bools_and_enums_are_lenient)
     expect_valid(SIGNAL_LOGS, &b, 1);
 }
 
+Test(validate, ids_have_one_length_or_none)
+{
+    static const struct {
+        uint32_t number;
+        size_t right;
+        const char *name;
+    } ids[] = {{1, 16, "trace_id"}, {2, 8, "span_id"}, {4, 8, "parent_span_id"}};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        for (size_t len = 0; len <= 32; len++) {
+            struct buf b = BUF_INIT;
+            wire_put_bytes(&b, ids[i].number, slice_make("0123456789abcdef0123456789abcdef", len));
+            wrap(&b, 2);
+            wrap(&b, 2);
+            wrap(&b, 1);
+            if (len == 0 || len == ids[i].right) {
+                expect_valid(SIGNAL_TRACES, &b, 1);
+                continue;
+            }
+            char fault[VALIDATE_FAULT_MAX];
+            snprintf(fault, sizeof(fault),
+                     "resource_spans[0].scope_spans[0].spans[0].%s: id of %zu byte%s, must be %zu "
+                     "or none",
+                     ids[i].name, len, len == 1 ? "" : "s", ids[i].right);
+            expect_fault(SIGNAL_TRACES, &b, fault);
+        }
+    }
+}
+
 static const struct {
     const char *text;
     bool valid;
@@ -346,78 +319,4 @@ Test(validate, repeated_strings_have_an_index)
     wrap(&b, 1);
     expect_fault(SIGNAL_LOGS, &b,
                  "resource_logs[0].resource.entity_refs[0].id_keys[1]: invalid UTF-8");
-}
-
-/* A log request of `levels` messages in all, the innermost an empty one. */
-static struct buf nested(unsigned levels)
-{
-    struct buf b = BUF_INIT;
-    /* request, resource_logs, scope_logs, log_records, body are five; then array and value. */
-    for (unsigned i = levels - 5; i > 0; i--) {
-        wrap(&b, i % 2 == 1 ? 5 : 1); /* AnyValue.array_value, ArrayValue.values */
-    }
-    wrap(&b, 5);
-    wrap(&b, 2);
-    wrap(&b, 2);
-    wrap(&b, 1);
-    return b;
-}
-
-Test(validate, depth_is_bounded)
-{
-    struct buf b = nested(VALIDATE_DEPTH_MAX);
-    expect_valid(SIGNAL_LOGS, &b, 1);
-    b = nested(VALIDATE_DEPTH_MAX + 1);
-    struct validation out;
-    cr_assert_not(check(SIGNAL_LOGS, buf_slice(&b), &out));
-    cr_assert_str_eq(out.fault, "resource_logs[0].scope_logs[0].log_records[0].body...values[0]"
-                                ".array_value.values[0].array_value.values[0]"
-                                ": nested deeper than 64 messages");
-    buf_free(&b);
-}
-
-/* A million levels in 6 MB, each length being all the bytes that follow it. */
-Test(validate, a_bomb_of_nesting_is_refused_at_once)
-{
-    enum { levels = 1 << 20, size = 6 };
-    struct buf b = BUF_INIT;
-    for (size_t i = 0; i < levels; i++) {
-        uint64_t rest = (uint64_t)(levels - 1 - i) * size;
-        bool value = i == 3 || (i > 3 && i % 2 == 0); /* body, array_value; else values */
-        char head[size] = {(char)(value ? 0x2a : i == 1 || i == 2 ? 0x12 : 0x0a)};
-        for (int k = 1; k < size; k++, rest >>= 7) {
-            head[k] = (char)((rest & 0x7f) | (k < size - 1 ? 0x80 : 0));
-        }
-        buf_append(&b, head, size);
-    }
-    struct validation out;
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    cr_assert_not(check(SIGNAL_LOGS, buf_slice(&b), &out));
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    cr_assert_not_null(strstr(out.fault, "nested deeper than 64 messages"), "%s", out.fault);
-    cr_assert_lt((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000, 100);
-    buf_free(&b);
-}
-
-Test(validate, many_siblings_stay_linear)
-{
-    struct buf b = BUF_INIT;
-    for (int i = 0; i < 1 << 20; i++) {
-        buf_append(&b, "\x0a\x00", 2);
-    }
-    buf_append(&b, "\x08", 1);
-    struct validation out;
-    cr_assert_not(check(SIGNAL_LOGS, buf_slice(&b), &out));
-    cr_assert_eq(strncmp(out.fault, "resource_logs[1048576]: ", 24), 0, "%s", out.fault);
-    buf_free(&b);
-}
-
-Test(validate, a_request_past_two_gigabytes_is_not_even_read)
-{
-    struct validation out;
-    uint8_t byte = 0;
-    cr_assert_not(validate_request(SIGNAL_LOGS, &byte, (size_t)WIRE_LENGTH_MAX + 1, &out));
-    cr_assert_str_eq(out.fault, "ExportLogsServiceRequest: 2147483648 bytes are past the protobuf "
-                                "limit of 2147483647");
 }
