@@ -275,6 +275,29 @@ static void *edit_ten(void *arg)
     return NULL;
 }
 
+/* Root runs the tool, another user the daemon: the file has to stay that user's. */
+Test(keyring_file, written_by_root_it_belongs_to_the_owner_of_the_place)
+{
+    struct key_list keys = {0};
+    struct stat info;
+    if (geteuid() != 0) {
+        cr_skip_test("needs root");
+    }
+    fill(&keys);
+    cr_assert_eq(chown(dir, 4321, 4322), 0);
+    cr_assert(keyring_file_write(in_dir("ring"), &keys, &why), "%s", why.text);
+    cr_assert_eq(stat(in_dir("ring"), &info), 0);
+    cr_assert_eq(info.st_uid, 4321, "a new one: the directory's");
+    cr_assert_eq(info.st_gid, 4322);
+    cr_assert_eq(stat(in_dir("ring.lock"), &info), 0);
+    cr_assert_eq(info.st_uid, 4321);
+    cr_assert_eq(chown(in_dir("ring"), 5321, 5322), 0);
+    cr_assert(keyring_file_write(in_dir("ring"), &keys, &why), "%s", why.text);
+    cr_assert_eq(stat(in_dir("ring"), &info), 0);
+    cr_assert_eq(info.st_uid, 5321, "an old one: its own");
+    key_list_free(&keys);
+}
+
 Test(keyring_file, editors_do_not_undo_each_other)
 {
     pthread_t threads[3];
