@@ -107,7 +107,7 @@ Test(keyring_watch, a_directory_that_does_not_exist_yet)
     expect_change(1);
     /* All at once, before the watch could be renewed. */
     cr_assert_eq(mkdir(in_dir("three"), 0700), 0);
-    put_file(in_dir("three/secret"), 0444, SECRET_B);
+    put_file(in_dir("three/secret"), 0644, SECRET_B);
     expect_change(2);
     put_file(in_dir("three/secret"), 0644, SECRET_A);
     expect_change(1);
