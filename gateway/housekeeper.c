@@ -6,12 +6,13 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #define TICK_MS 1000
-#define KEYS_TICKS 30 /* keys are read again that often even when nobody said they changed */
+#define KEYS_TICKS 10 /* the key sources are looked at that often even when no event came */
 
 extern char **environ;
 
@@ -20,7 +21,7 @@ struct housekeeper {
     const char *config_path;
     int signals;
     unsigned ticks;
-    bool keys_were_bad;
+    char keys_problem[RESULT_TEXT_MAX]; /* why the last reload failed; empty when it did not */
 };
 
 static sigset_t our_signals(void)
@@ -49,16 +50,24 @@ void housekeeper_end_on_second_signal(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* A failure is told once, until it is another one or mended. */
 static void reload_keys(struct housekeeper *self)
 {
     struct result why = RESULT_INIT;
     bool good = keyring_reload(self->gateway->keyring, &why);
-    if (!good) {
+    if (!good && strcmp(why.text, self->keys_problem) != 0) {
         LOG_ERROR("keys not reloaded, the old ones stay", LOG_STR("why", why.text));
-    } else if (self->keys_were_bad) {
+    } else if (good) {
         LOG_INFO("keys reloaded");
     }
-    self->keys_were_bad = !good;
+    snprintf(self->keys_problem, sizeof(self->keys_problem), "%s", good ? "" : why.text);
+}
+
+static void look_at_keys(struct housekeeper *self)
+{
+    if (keyring_drain_watch(self->gateway->keyring)) {
+        reload_keys(self);
+    }
 }
 
 static void apply(struct gateway *gateway, const struct config *config)
@@ -121,7 +130,7 @@ static void tick(struct housekeeper *self)
     pthread_mutex_unlock(&gateway->lobby_lock);
     page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
     if (++self->ticks % KEYS_TICKS == 0) {
-        reload_keys(self);
+        look_at_keys(self);
     }
 }
 
@@ -140,8 +149,7 @@ static int loop(struct housekeeper *self)
     for (;;) {
         poll(fds, 2, TICK_MS);
         if ((fds[1].revents & POLLIN) != 0) {
-            keyring_drain_watch(self->gateway->keyring);
-            reload_keys(self);
+            look_at_keys(self);
         }
         if ((fds[0].revents & POLLIN) != 0 && take_signal(self)) {
             return 0;
