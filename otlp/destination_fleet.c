@@ -167,9 +167,8 @@ static void take_frame(struct fleet_destination *d, const struct spool_frame *fr
         pthread_mutex_lock(&d->lock);
         bool decoded =
             fleet_decode(d->decoder, d->f, slice_of(frame->session), frame->arrived_ns, payload);
-        struct fleet_counts counts = *fleet_get_counts(d->f);
+        fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f)); /* who sees one sees the other */
         pthread_mutex_unlock(&d->lock);
-        fleet_metrics_tell(&d->metrics, &counts);
         if (!decoded) {
             LOG_WARN("fleet: a payload could not be decoded and is in no series",
                      LOG_STR("session", frame->session), LOG_INT("sequence", frame->sequence),

@@ -487,7 +487,8 @@ Test(destination_fleet, scrapes_and_folding_together)
     cr_assert_eq(pthread_create(&thread, NULL, render_always, &rig), 0);
     for (unsigned i = 0; i < 200; i++) {
         snprintf(session, sizeof(session), "s%u", i % 50);
-        append_value(&rig, session, 1 + i, 1 + i / 50);
+        unsigned round = i / 50;
+        append_value(&rig, session, 1 + i, 1 + round);
     }
     cr_expect_eq(wait_for_value(&rig, EVENTS, 200), 200);
     atomic_store(&rendering_ends, true);

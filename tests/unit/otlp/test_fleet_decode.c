@@ -55,20 +55,28 @@ static void expect_line(const struct rig *rig, const char *line)
 
 /* --- the real exporter ------------------------------------------------------------------------ */
 
-static void feed_capture(struct rig *rig, const char *name, const char *session, int64_t arrived)
+/* The body of a captured request; returns its length. */
+static size_t read_capture(const char *name, char *out, size_t size)
 {
     char path[512];
-    static char bytes[65536];
     snprintf(path, sizeof(path), "%s/captures/%s", SIGPOST_TEST_DATA, name);
     FILE *file = fopen(path, "rb");
     cr_assert_not_null(file, "%s", path);
-    size_t len = fread(bytes, 1, sizeof(bytes), file);
+    size_t len = fread(out, 1, size, file);
     fclose(file);
-    const char *body = memmem(bytes, len, "\r\n\r\n", 4);
+    const char *body = memmem(out, len, "\r\n\r\n", 4);
     cr_assert_not_null(body);
-    body += 4;
-    struct slice payload = slice_make(body, len - (size_t)(body - bytes));
-    cr_assert(fleet_decode(rig->decoder, rig->f, slice_of(session), arrived, payload));
+    len -= (size_t)(body + 4 - out);
+    memmove(out, body + 4, len);
+    return len;
+}
+
+static void feed_capture(struct rig *rig, const char *name, const char *session, int64_t arrived)
+{
+    static char bytes[65536];
+    size_t len = read_capture(name, bytes, sizeof(bytes));
+    cr_assert(
+        fleet_decode(rig->decoder, rig->f, slice_of(session), arrived, slice_make(bytes, len)));
 }
 
 static double sum_of(const struct rig *rig, const char *name)
@@ -379,6 +387,27 @@ Test(fleet_decode, damaged_payloads_are_counted)
     cr_expect(fleet_decode(rig.decoder, rig.f, SLICE_LIT("s"), 1, SLICE_LIT("")));
     feed_run(&rig, SESSION); /* and the next ones are folded */
     cr_expect_eq(sum_of(&rig, "kotormodsync_events_total"), 3);
+    destroy(&rig);
+}
+
+/* Every byte of a real payload changed in turn: refused or folded, but nothing breaks. */
+Test(fleet_decode, mutated_payloads_do_no_harm)
+{
+    static const unsigned char others[] = {0x00, 0x7f, 0x80, 0xff};
+    static char bytes[65536];
+    struct rig rig = make();
+    size_t len = read_capture("root-metrics-3.http", bytes, sizeof(bytes));
+    for (size_t i = 0; i < len * 4; i++) {
+        char before = bytes[i / 4];
+        bytes[i / 4] = (char)others[i % 4];
+        fleet_decode(rig.decoder, rig.f, SLICE_LIT("s"), 1, slice_make(bytes, len));
+        bytes[i / 4] = before;
+    }
+    cr_expect_gt(fleet_get_counts(rig.f)->refused[FLEET_DECODE], 0);
+    cr_expect_gt(fleet_get_counts(rig.f)->late, 0);
+    struct buf out = rendering(&rig);
+    cr_expect_not(out.failed);
+    buf_free(&out);
     destroy(&rig);
 }
 

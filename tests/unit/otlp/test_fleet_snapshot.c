@@ -34,7 +34,9 @@ static void tear_down(void)
         snprintf(file, sizeof(file), "%s/%s", directory, entry->d_name);
         unlink(file);
     }
-    closedir(dir);
+    if (dir != NULL) {
+        closedir(dir);
+    }
     cr_expect_eq(rmdir(directory), 0, "%s", strerror(errno));
 }
 
