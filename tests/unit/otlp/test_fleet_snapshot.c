@@ -16,19 +16,22 @@
 
 static const char *const drops[] = {"hash"};
 static const char *const resources[] = {"platform"};
-static char directory[64];
-static char path[96];
+static char directory[256];
+static char path[300];
 
 static void set_up(void)
 {
-    strcpy(directory, "/tmp/sigpost-fleet-XXXXXX");
+    /* Hundreds of files are written and synced: in memory, where that can be had. */
+    const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    const char *parent = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : memory;
+    snprintf(directory, sizeof(directory), "%s/sigpost-fleet-XXXXXX", parent);
     cr_assert_not_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/fleet.snapshot", directory);
 }
 
 static void tear_down(void)
 {
-    char file[400];
+    char file[600];
     DIR *dir = opendir(directory);
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         snprintf(file, sizeof(file), "%s/%s", directory, entry->d_name);
@@ -140,7 +143,7 @@ static char *rendering(const struct fleet *f)
     return text;
 }
 
-#define FRAMES 200
+#define FRAMES 120
 
 Test(fleet_snapshot, a_restart_at_any_point_changes_nothing)
 {
@@ -322,7 +325,7 @@ Test(fleet_snapshot, what_is_not_there_or_cannot_be_read)
 {
     struct fleet *f = NULL;
     struct result why = RESULT_INIT;
-    char deeper[128];
+    char deeper[400];
     cr_expect_eq(read_it(&f), FLEET_SNAPSHOT_MISSING);
     cr_assert_eq(mkdir(path, 0700), 0);
     cr_expect_eq(read_it(&f), FLEET_SNAPSHOT_DAMAGED);
@@ -356,7 +359,7 @@ Test(fleet_snapshot, a_failed_write_leaves_the_old_one)
     struct fleet *f = make();
     frame(f, 1);
     f = restart(f, 1);
-    char temporary[128];
+    char temporary[400];
     snprintf(temporary, sizeof(temporary), "%s.tmp", path);
     /* O_NOFOLLOW refuses a planted link as well: nothing is written through it */
     cr_assert_eq(symlink("/dev/full", temporary), 0);
