@@ -90,6 +90,7 @@ struct config {
     struct {
         unsigned max_series;   /* per metric */
         unsigned max_sessions; /* whose cumulative state is kept */
+        int64_t session_idle;  /* after this silence it is freed */
         struct config_strings resource_labels;
         struct config_strings drop_labels; /* folded away: identities */
     } fleet;

@@ -111,6 +111,7 @@ static const char *const others[][2] = {
     {"export.timeout", "1s"},
     {"fleet.max_series", "10"},
     {"fleet.max_sessions", "10"},
+    {"fleet.session_idle", "2h"},
     {"fleet.resource_labels", "a, b"},
     {"fleet.drop_labels", "c"},
     {"rate.per_address", "0"},
