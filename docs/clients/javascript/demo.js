@@ -5,7 +5,6 @@
 // Optional: CLIENT_SESSION (else a new one each run).
 import { randomUUID } from 'node:crypto';
 import { diag, DiagConsoleLogger, DiagLogLevel } from '@opentelemetry/api';
-import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
@@ -42,12 +41,7 @@ const metrics = new MeterProvider({
 const traces = new BasicTracerProvider({
   resource,
   spanProcessors: [
-    new BatchSpanProcessor(
-      new OTLPTraceExporter({
-        ...signedExporter(url, '/v1/traces', who),
-        compression: CompressionAlgorithm.GZIP,
-      }),
-    ),
+    new BatchSpanProcessor(new OTLPTraceExporter(signedExporter(url, '/v1/traces', who))),
   ],
 });
 

@@ -10,7 +10,6 @@ import os
 import sys
 import uuid
 
-from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
@@ -54,9 +53,7 @@ def main() -> int:
     traces = TracerProvider(resource=resource)
     traces.add_span_processor(
         BatchSpanProcessor(
-            OTLPSpanExporter(
-                endpoint=f"{url}/v1/traces", session=http, compression=Compression.Gzip
-            )
+            OTLPSpanExporter(endpoint=f"{url}/v1/traces", session=http)
         )
     )
 

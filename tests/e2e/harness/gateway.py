@@ -1,0 +1,163 @@
+"""sigpost itself: configuration, start, stop, and the questions a test asks of it."""
+
+import os
+import shutil
+import signal
+
+from . import exposition, wire
+from .process import BIN, Process, free_port, wait_until
+from .signing import SECRET, signed
+
+FAKETIME_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+def _libconfig(value):
+    """A value in libconfig's syntax: dict group, list list, str string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{ " + " ".join(f"{k} = {_libconfig(v)};" for k, v in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "( " + ", ".join(_libconfig(v) for v in value) + " )"
+    if isinstance(value, int):
+        return str(value)
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def write_config(path, config):
+    path.write_text("".join(f"{group} = {_libconfig(keys)};\n" for group, keys in config.items()))
+
+
+def frozen_clock(now):
+    """Environment under which the wall clock stands at `now`; monotonic time goes on."""
+    return {
+        "LD_PRELOAD": FAKETIME_LIBRARY,
+        "FAKETIME": str(now),
+        "FAKETIME_FMT": "%s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def clock_from(now):
+    """Environment under which the wall clock starts at `now` and goes on."""
+    return {**frozen_clock(now), "FAKETIME": f"@{now}"}
+
+
+class Gateway:
+    """One sigpost with a state directory of its own. It can be stopped and started again."""
+
+    def __init__(self, directory, config=None, env=None, secret=SECRET, wrap=()):
+        self.dir = directory
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.state = self.dir / "state"
+        self.templates = self.dir / "templates"
+        self.config_path = self.dir / "sigpost.cfg"
+        self.port = free_port()
+        self.env = {"SIGPOST_RATE_PER_ADDRESS": "0"}
+        if secret is not None:
+            self.env["KOTORMODSYNC_SIGNING_SECRET"] = secret
+        self.env.update(env or {})
+        self.wrap = list(wrap)
+        self.config = {
+            "server": {"listen": f"127.0.0.1:{self.port}", "workers": 2},
+            "state": {"dir": self.state},
+            "templates": {"dir": self.templates},
+        }
+        self.process = None
+        self.configure(config or {})
+
+    def configure(self, config):
+        """Merges groups into the configuration and writes the file."""
+        for group, keys in config.items():
+            self.config.setdefault(group, {}).update(keys)
+        write_config(self.config_path, self.config)
+
+    def environment(self):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIGPOST_", "KOTOR"))}
+        return {**kept, **self.env}
+
+    def launch(self):
+        """Starts the program and does not wait."""
+        argv = [*self.wrap, BIN / "sigpost", "-c", self.config_path]
+        self.process = Process("sigpost", argv, self.dir / "sigpost.log", env=self.environment())
+        return self
+
+    def start(self, timeout=15):
+        self.launch()
+        self.process.wait_ready(self.is_live, timeout)
+        return self
+
+    def is_live(self):
+        try:
+            return wire.get(self.port, "/health/live").status == 200
+        except OSError:
+            return False
+
+    def terminate(self, timeout=20):
+        """SIGTERM, and the exit that every orderly stop must have."""
+        self.process.send(signal.SIGTERM)
+        code = self.process.wait(timeout)
+        assert code == 0, f"exit {code} after SIGTERM\n{self.process.tail()}"
+
+    def kill(self):
+        self.process.kill()
+
+    def reload(self):
+        self.process.send(signal.SIGHUP)
+
+    def close(self):
+        """End of the test: an orderly stop of what still runs, then nothing is left."""
+        try:
+            if self.process is not None and self.process.alive():
+                self.terminate()
+        finally:
+            if self.process is not None:
+                self.process.kill()
+            shutil.rmtree(self.state, ignore_errors=True)
+
+    # --- asking -----------------------------------------------------------------------------
+
+    def get(self, path, headers=()):
+        return wire.get(self.port, path, headers)
+
+    def send(self, signal_name, body, path=None, secret=SECRET, **who):
+        """One signed export, to the signal's path unless said otherwise."""
+        signed_path = f"/v1/{signal_name}"
+        headers = signed(signed_path, secret=secret, **who)
+        return wire.post(self.port, path or signed_path, headers, body)
+
+    def ready(self):
+        return self.get("/health/ready")
+
+    def health(self):
+        return self.get("/health").json()
+
+    def metrics(self):
+        return exposition.parse(self.get("/metrics").body.decode())
+
+    def client_metrics(self):
+        return exposition.parse(self.get("/metrics/clients").body.decode())
+
+    def verdicts(self, result):
+        return exposition.total(self.metrics(), "sigpost_auth_requests_total", result=result)
+
+    def log(self):
+        return self.process.output()
+
+    def wait_log(self, text, timeout=5):
+        wait_until(lambda: text in self.log(), timeout, f"{text!r} in the log")
+
+
+def ring(*keys):
+    """The text of a ring file. Each key is a dict of its fields."""
+    return "keys = " + _libconfig(list(keys)) + ";\n"
+
+
+def write_ring(gateway, *keys, text=None):
+    """Replaces the ring file the way it must be done: written aside, then renamed."""
+    gateway.state.mkdir(mode=0o700, exist_ok=True)
+    aside = gateway.state / "keyring.cfg.new"
+    aside.touch(mode=0o600)
+    aside.write_text(ring(*keys) if text is None else text)
+    aside.rename(gateway.state / "keyring.cfg")
