@@ -3,6 +3,7 @@ the answer leaves."""
 
 import re
 import threading
+import time
 
 from harness import payload, wire
 from harness.process import wait_until
@@ -96,8 +97,9 @@ def test_fleet_series_survive_kill_9(house):
         series = gateway.client_metrics()
         return sum(v for (name, _), v in series.items() if name.startswith("e2e_requests"))
 
+    start = time.time_ns()
     for value in (1, 2, 5):
-        body = payload.metrics(value=value, **{"session.id": "s1"})
+        body = payload.metrics(value=value, start=start, **{"session.id": "s1"})
         assert gateway.send("metrics", body, session="s1").status == 200
     wait_until(lambda: total() == 5, 5, "the series")
     gateway.kill()

@@ -3,8 +3,9 @@
 import subprocess
 
 from harness import exposition, payload
-from harness.process import wait_until
+from harness.process import TREE, wait_until
 
+CAPTURES = TREE / "tests" / "data" / "captures"
 GATEWAY_NAMES = """
 sigpost_auth_requests_total sigpost_auth_key_uses_total sigpost_ingest_requests_total
 sigpost_ingest_bytes_total sigpost_ingest_items_total sigpost_request_duration_seconds_count
@@ -43,6 +44,19 @@ def test_promtool_on_the_fleet_series(house):
     wait_until(gateway.client_metrics, 5, "the series")
     code, said = promtool(gateway.get("/metrics/clients").body)
     assert (code, said) == (0, "")
+
+
+def test_promtool_on_what_the_published_client_sends(house):
+    """Its names and units are its own; of the wishes of Prometheus' checker only the one for base
+    units is left, for a histogram in milliseconds."""
+    gateway = house.gateway()
+    body = (CAPTURES / "root-metrics-3.http").read_bytes().split(b"\r\n\r\n", 1)[1]
+    assert gateway.send("metrics", body, path="/").status == 200
+    wait_until(gateway.client_metrics, 5, "the series")
+    _, said = promtool(gateway.get("/metrics/clients").body)
+    for line in said.splitlines():
+        assert line.startswith("kotormodsync_operation_duration_milliseconds "), said
+        assert "base unit" in line, said
 
 
 def test_every_name_is_there(house):

@@ -17,6 +17,7 @@ receivers:
 exporters:
   file:
     path: {file}
+    append: true
   prometheus:
     endpoint: 127.0.0.1:{prometheus}
     resource_to_telemetry_conversion:

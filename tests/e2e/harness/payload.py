@@ -31,17 +31,19 @@ def _resource(holder, attributes):
         _attribute(holder.resource, key, value)
 
 
-def metrics(name="e2e.requests", value=1, attributes=None, **resource):
-    """One cumulative monotonic sum with one point."""
+def metrics(name="e2e.requests", value=1, attributes=None, start=None, **resource):
+    """One cumulative monotonic sum with one point. Points of one series have one `start`."""
     request = ExportMetricsServiceRequest()
     block = request.resource_metrics.add()
     _resource(block, resource)
-    metric = block.scope_metrics.add().metrics.add(name=name, unit="1")
+    metric = block.scope_metrics.add().metrics.add(
+        name=name, unit="1", description="Made for a test"
+    )
     metric.sum.is_monotonic = True
     metric.sum.aggregation_temporality = 2
     now = time.time_ns()
     point = metric.sum.data_points.add(
-        as_int=value, start_time_unix_nano=now - 10**9, time_unix_nano=now
+        as_int=value, start_time_unix_nano=start or now - 10**9, time_unix_nano=now
     )
     for key, val in (attributes or {}).items():
         _attribute(point, key, val)
