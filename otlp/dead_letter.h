@@ -61,11 +61,21 @@ enum dead_letter_outcome {
     DEAD_LETTER_FAILED  /* the disk refused */
 };
 
+/* What a writer remembers of the directory between letters, so that it need not add up all sizes
+ * each time; zeroed: nothing yet. Looked up again every DEAD_LETTER_TRUST letters (others may write
+ * and remove too) and before FULL is said. */
+#define DEAD_LETTER_TRUST 64
+struct dead_letter_room {
+    uint64_t used;
+    unsigned trusted; /* letters for which `used` still counts */
+};
+
 /* Makes the directory when it is missing (not its parents) and writes the letter. What is
  * not STORED may be stored again; it is written anew. why: what is wrong and what to do about it.
- * Reads the sizes of all letters each time: letters are rare. */
+ */
 enum dead_letter_outcome dead_letter_store(const char *dir, const struct dead_letter *letter,
-                                           uint64_t max_bytes, struct result *why);
+                                           uint64_t max_bytes, struct dead_letter_room *room,
+                                           struct result *why);
 
 /* Takes a file's content apart; *out borrows from it. False and a sentence when it is no letter. */
 bool dead_letter_parse(struct slice file, struct dead_letter *out, struct result *why);

@@ -96,19 +96,17 @@ static bool each_letter(int dir_fd, bool (*visit)(void *arg, int dir_fd, const c
     return going;
 }
 
-struct total {
-    uint64_t bytes;
-    const char *except; /* the letter that will be replaced */
-};
+/* Bytes of that letter; 0 when it is not there. */
+static uint64_t size_of(int dir_fd, const char *name)
+{
+    struct stat st;
+    bool there = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+    return there ? (uint64_t)st.st_size : 0;
+}
 
 static bool add_size(void *arg, int dir_fd, const char *name)
 {
-    struct total *total = arg;
-    struct stat st;
-    if (strcmp(name, total->except) != 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(st.st_mode)) {
-        total->bytes += (uint64_t)st.st_size;
-    }
+    *(uint64_t *)arg += size_of(dir_fd, name);
     return true;
 }
 
@@ -148,40 +146,67 @@ static bool write_file(int dir_fd, const char *temporary, const char *name, stru
     return fsync(dir_fd) == 0;
 }
 
-static enum dead_letter_outcome store_in(int dir_fd, const char *dir,
-                                         const struct dead_letter *letter, struct slice head,
-                                         uint64_t max_bytes, struct result *why)
+static void name_of(const struct dead_letter *letter, char name[DEAD_LETTER_NAME_MAX])
 {
-    char name[DEAD_LETTER_NAME_MAX];
-    char temporary[DEAD_LETTER_NAME_MAX + 1];
-    snprintf(name, sizeof(name), "%016" PRIx64 "-%016" PRIx64 ".%.*s%s",
+    snprintf(name, DEAD_LETTER_NAME_MAX, "%016" PRIx64 "-%016" PRIx64 ".%.*s%s",
              (uint64_t)letter->arrived_ns, letter->sequence,
              letter->destination.len < 64 ? (int)letter->destination.len : 64,
              letter->destination.data != NULL ? letter->destination.data : "", suffix);
+}
+
+/* Is there room for `size` bytes, of which `replaced` are given back? */
+static bool fits(const struct dead_letter_room *room, uint64_t size, uint64_t replaced,
+                 uint64_t max_bytes)
+{
+    uint64_t used = room->used > replaced ? room->used - replaced : 0;
+    return room->trusted != 0 && used <= max_bytes && size <= max_bytes - used;
+}
+
+static bool look_again(int dir_fd, struct dead_letter_room *room)
+{
+    uint64_t used = 0;
+    if (!each_letter(dir_fd, add_size, &used)) {
+        return false;
+    }
+    *room = (struct dead_letter_room){used, DEAD_LETTER_TRUST};
+    return true;
+}
+
+static enum dead_letter_outcome store_in(int dir_fd, const char *dir,
+                                         const struct dead_letter *letter, struct slice head,
+                                         uint64_t max_bytes, struct dead_letter_room *room,
+                                         struct result *why)
+{
+    char name[DEAD_LETTER_NAME_MAX];
+    char temporary[DEAD_LETTER_NAME_MAX + 1];
+    uint64_t size = head.len + letter->payload.len;
+    name_of(letter, name);
     snprintf(temporary, sizeof(temporary), ".%s", name);
-    struct total total = {0, name};
-    if (!each_letter(dir_fd, add_size, &total)) {
+    uint64_t replaced = size_of(dir_fd, name);
+    if (!fits(room, size, replaced, max_bytes) && !look_again(dir_fd, room)) {
         result_fail_errno(why, errno, "cannot read the dead letter directory %s", dir);
         return DEAD_LETTER_FAILED;
     }
-    uint64_t size = head.len + letter->payload.len;
-    if (total.bytes > max_bytes || size > max_bytes - total.bytes) {
+    if (!fits(room, size, replaced, max_bytes)) {
         result_fail(why,
                     "the dead letter directory %s is full (%" PRIu64 " of %" PRIu64
                     " bytes used, %" PRIu64 " more needed); look at the letters and retry or drop "
                     "them",
-                    dir, total.bytes, max_bytes, size);
+                    dir, room->used, max_bytes, size);
         return DEAD_LETTER_FULL;
     }
     if (!write_file(dir_fd, temporary, name, head, letter->payload)) {
         result_fail_errno(why, errno, "cannot write the dead letter %s/%s", dir, name);
         return DEAD_LETTER_FAILED;
     }
+    room->used += size - (replaced < room->used ? replaced : room->used);
+    room->trusted--;
     return DEAD_LETTER_STORED;
 }
 
 enum dead_letter_outcome dead_letter_store(const char *dir, const struct dead_letter *letter,
-                                           uint64_t max_bytes, struct result *why)
+                                           uint64_t max_bytes, struct dead_letter_room *room,
+                                           struct result *why)
 {
     enum dead_letter_outcome outcome = DEAD_LETTER_FAILED;
     struct buf head = BUF_INIT;
@@ -194,7 +219,7 @@ enum dead_letter_outcome dead_letter_store(const char *dir, const struct dead_le
         result_fail(why, "out of memory while setting a dead letter aside");
         goto cleanup;
     }
-    outcome = store_in(dir_fd, dir, letter, buf_slice(&head), max_bytes, why);
+    outcome = store_in(dir_fd, dir, letter, buf_slice(&head), max_bytes, room, why);
 cleanup:
     if (dir_fd >= 0) {
         close(dir_fd);

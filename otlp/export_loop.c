@@ -214,7 +214,7 @@ static bool bury_one(struct destination_otlp *d, struct parcel *parcel, int64_t 
     };
     struct result why = RESULT_INIT;
     enum dead_letter_outcome outcome =
-        dead_letter_store(d->dead_dir, &letter, DEAD_LETTER_DIR_MAX, &why);
+        dead_letter_store(d->dead_dir, &letter, DEAD_LETTER_DIR_MAX, &d->dead_room, &why);
     if (outcome == DEAD_LETTER_STORED) {
         export_report_dead(&d->report, &letter);
         exporter_buried(d->exporter, parcel);

@@ -39,6 +39,7 @@ struct destination_otlp {
     bool empty;         /* the reader said so: its wake_fd tells when to look again */
     int64_t read_again; /* not before; 0: no read error */
     int64_t read_failed_since;
+    struct dead_letter_room dead_room;
     int64_t bury_again; /* likewise for dead letters */
     int64_t bury_failed_since;
     uint64_t acknowledged;

@@ -11,6 +11,7 @@
 
 static char root[64];
 static char dir[96];
+static struct dead_letter_room room;
 
 static void setup(void)
 {
@@ -60,7 +61,7 @@ static struct dead_letter sample(uint64_t sequence)
 static enum dead_letter_outcome store(const struct dead_letter *letter, uint64_t max)
 {
     struct result why = RESULT_INIT;
-    enum dead_letter_outcome outcome = dead_letter_store(dir, letter, max, &why);
+    enum dead_letter_outcome outcome = dead_letter_store(dir, letter, max, &room, &why);
     cr_expect((outcome == DEAD_LETTER_STORED) == (why.text[0] == '\0'), "%s", why.text);
     return outcome;
 }
@@ -157,7 +158,7 @@ Test(dead_letter, the_directory_is_bounded_and_says_so)
 
     letter = sample(2); /* as long as the first */
     struct result why = RESULT_INIT;
-    cr_expect_eq(dead_letter_store(dir, &letter, 2 * size - 1, &why), DEAD_LETTER_FULL);
+    cr_expect_eq(dead_letter_store(dir, &letter, 2 * size - 1, &room, &why), DEAD_LETTER_FULL);
     cr_expect_not_null(strstr(why.text, "is full"));
     cr_expect_not_null(strstr(why.text, dir));
     cr_expect_eq(count(), 1);
@@ -170,18 +171,36 @@ Test(dead_letter, the_directory_is_bounded_and_says_so)
     cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_STORED, "room again");
 }
 
+Test(dead_letter, what_others_write_is_noticed_after_a_while)
+{
+    struct dead_letter_room theirs = {0};
+    struct dead_letter letter = sample(1);
+    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    uint64_t size = room.used;
+    uint64_t max = (uint64_t)200 * size;
+    unsigned stored = 0;
+    for (uint64_t i = 2; i < 400; i++) {
+        letter = sample(100 + i); /* three digits, all as long as one another */
+        struct dead_letter_room *whose = i % 2 == 0 ? &room : &theirs;
+        stored += dead_letter_store(dir, &letter, max, whose, NULL) == DEAD_LETTER_STORED;
+    }
+    cr_expect_geq(stored, 190);
+    cr_expect_leq(stored, 200 + DEAD_LETTER_TRUST);
+}
+
 Test(dead_letter, what_cannot_be_written_is_said_with_the_path)
 {
     struct result why = RESULT_INIT;
     struct dead_letter letter = sample(1);
     int fd = open(dir, O_CREAT | O_WRONLY, 0600); /* a file where the directory should be */
     close(fd);
-    cr_expect_eq(dead_letter_store(dir, &letter, DEAD_LETTER_DIR_MAX, &why), DEAD_LETTER_FAILED);
+    cr_expect_eq(dead_letter_store(dir, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
+                 DEAD_LETTER_FAILED);
     cr_expect_not_null(strstr(why.text, dir), "%s", why.text);
     unlink(dir);
     char nowhere[128];
     snprintf(nowhere, sizeof(nowhere), "%s/none/dead", root);
-    cr_expect_eq(dead_letter_store(nowhere, &letter, DEAD_LETTER_DIR_MAX, &why),
+    cr_expect_eq(dead_letter_store(nowhere, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
                  DEAD_LETTER_FAILED);
     cr_expect_not_null(strstr(why.text, nowhere), "%s", why.text);
 }

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <zlib.h>
 
 static struct world w;
@@ -549,6 +551,32 @@ Test(destination_otlp, stop_aborts_at_the_deadline_and_nothing_is_missing_after)
     struct script well = {0};
     world_open_spool(&w);
     world_listen(&w, 0, play, &well);
+    world_start(&w);
+    cr_assert(world_wait(&w, 1, 400));
+}
+
+Test(destination_otlp, a_killed_process_loses_nothing)
+{
+    struct script s = {.delay_ms = 20};
+    world_listen(&w, 0, play, &s);
+    world_append(&w, 1, 400, 3);
+    spool_close(w.spool);
+    pid_t child = fork();
+    if (child == 0) {
+        world_open_spool(&w);
+        world_start(&w);
+        pause();
+        _exit(1);
+    }
+    for (int i = 0; i < 2000 && world_arrived(&w, 1, 400) < 100; i++) {
+        usleep(2000);
+    }
+    kill(child, SIGKILL);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    unsigned before = world_arrived(&w, 1, 400);
+    cr_expect_geq(before, 100);
+    cr_expect_lt(before, 400, "killed in the middle");
+    world_open_spool(&w);
     world_start(&w);
     cr_assert(world_wait(&w, 1, 400));
 }
