@@ -83,7 +83,8 @@ Test(export_answer, long_messages_are_cut_at_a_whole_character)
 {
     static char text[1000];
     for (size_t i = 0; i + 1 < sizeof(text); i += 2) {
-        memcpy(text + i, "\xc3\xa9", 2);
+        text[i] = '\xc3';
+        text[i + 1] = '\xa9';
     }
     struct export_answer a = read_as(SIGNAL_METRICS, 400, NONE, slice_make(text, sizeof(text)));
     cr_expect_eq(strlen(a.message), EXPORT_ANSWER_MESSAGE_MAX - 2);
@@ -98,7 +99,7 @@ Test(export_answer, hostile_bodies_are_harmless)
         char *body = malloc(len != 0 ? len : 1);
         for (size_t i = 0; i < len; i++) {
             seed = seed * 1103515245 + 12345;
-            body[i] = i == 0 ? '\x0a' : (char)(seed >> 16);
+            body[i] = (char)(i == 0 ? 0x0a : (seed >> 16) & 0xff);
         }
         struct export_answer a = read_as((enum signal)(round % 3), round % 2 ? 200 : 400, PROTOBUF,
                                          slice_make(body, len));
