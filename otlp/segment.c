@@ -53,7 +53,7 @@ uint32_t segment_crc32c(uint32_t crc, const void *bytes, size_t len)
     const uint8_t *at = bytes;
     while (len != 0) {
         size_t part = len < INT_MAX ? len : INT_MAX;
-        crc = ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)part, ~crc);
+        crc = ~crc32_iscsi((unsigned char *)at, (int)part, ~crc);
         at += part;
         len -= part;
     }

@@ -79,13 +79,14 @@ static bool sync_parent(const char *dir)
 
 static bool open_directory(struct spool *spool, struct result *why)
 {
-    if (mkdir(spool->dir, 0700) == 0) {
-        if (!sync_parent(spool->dir)) {
-            return result_fail_errno(why, errno, "spool directory %s: its parent cannot be synced",
-                                     spool->dir);
-        }
-    } else if (errno != EEXIST) {
+    bool made = mkdir(spool->dir, 0700) == 0;
+    if (!made && errno != EEXIST) {
         return result_fail_errno(why, errno, "spool directory %s: cannot be made", spool->dir);
+    }
+    /* Also when it was there: a process that made it may have been killed before this. */
+    if (!sync_parent(spool->dir) && made) {
+        return result_fail_errno(why, errno, "spool directory %s: its parent cannot be synced",
+                                 spool->dir);
     }
     spool->dir_fd = open(spool->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;

@@ -69,8 +69,8 @@ struct spool_damage {
 struct spool_segment {
     uint64_t first; /* sequence of its first record, also its name */
     uint64_t last;  /* no record in it is above; the current one: the last durable record */
-    uint64_t id;
-    uint64_t used; /* readers may read up to here: what is durable */
+    uint64_t id;    /* 0: the file could not be opened at start; its readers try again */
+    uint64_t used;  /* readers may read up to here: what is durable */
     int64_t made_ns;
     bool closed; /* nothing will be added */
     struct spool_damage *damage;

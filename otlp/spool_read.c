@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Nothing to read: the writer is to wake us. Locked, so that no record slips in between. */
@@ -21,6 +22,30 @@ static enum spool_read fall_asleep(struct spool_reader *reader)
     (void)drained; /* fails only when there was nothing to drain */
     reader->asleep = true;
     return SPOOL_READ_EMPTY;
+}
+
+/* Reads the header of a segment that could not be opened at start, and notes it in the list. */
+static bool read_header_late(struct spool *spool, int fd, struct spool_segment *segment)
+{
+    uint8_t bytes[SEGMENT_HEADER_LEN];
+    struct segment_header header;
+    struct stat st;
+    if (fstat(fd, &st) != 0 || pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) ||
+        !segment_header_decode(bytes, &header) || header.first_sequence != segment->first) {
+        return false;
+    }
+    segment->id = header.id;
+    segment->used = (uint64_t)st.st_size;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *listed = spool_segment_of(spool, segment->first);
+    if (listed != NULL && listed->id == 0) {
+        spool->allocated += segment->used - listed->used;
+        listed->id = header.id;
+        listed->made_ns = header.made_ns;
+        listed->used = segment->used;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return true;
 }
 
 /* Opens the segment that holds the wanted record. */
@@ -37,6 +62,10 @@ static enum spool_read enter_segment(struct spool_reader *reader)
     struct spool_segment segment = spool->segments[i];
     pthread_mutex_unlock(&spool->lock);
     int fd = spool_segment_open(spool, segment.first, O_RDONLY);
+    if (fd >= 0 && segment.id == 0 && !read_header_late(spool, fd, &segment)) {
+        close(fd);
+        fd = -1;
+    }
     if (fd < 0) {
         pthread_mutex_lock(&spool->lock);
         bool gone = spool_segment_of(spool, segment.first) == NULL;

@@ -149,40 +149,55 @@ static bool rebuild_header(struct spool *spool, int fd, uint64_t first, uint64_t
            spool_system.fdatasync(fd) == 0;
 }
 
-/* Opens a segment file and reads its header; the descriptor, or -1: it is none of the list (logged,
- * set aside when it is a segment at all). */
-static int open_found(struct spool *spool, uint64_t first, struct spool_segment *out)
+/* A file that cannot be opened now (no descriptors, no rights, a bad disk) holds promised records:
+ * it stays in the list, and readers that come to it try again. */
+static bool add_unopened(struct spool *spool, const char *name, int error, uint64_t *size)
+{
+    struct stat st;
+    char text[128];
+    bool known = fstatat(spool->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    bool ours = error != ELOOP && error != ENOENT && (!known || S_ISREG(st.st_mode));
+    *size = known && ours ? (uint64_t)st.st_size : 0;
+    LOG_ERROR(ours ? "spool: a segment cannot be opened; its readers will try again"
+                   : "spool: a segment's name stands for something else; it is left alone",
+              LOG_STR("dir", spool->dir), LOG_STR("file", name),
+              LOG_STR("error", strerror_r(error, text, sizeof(text))));
+    return ours;
+}
+
+/* Reads a segment's header into *out, mending or moving aside what is damaged. False: it is not for
+ * the list. *fd is -1 when it could not be opened. */
+static bool open_found(struct spool *spool, uint64_t first, struct spool_segment *out, int *fd)
 {
     char name[SEGMENT_NAME_LEN + 1];
     segment_name(first, name);
     *out = (struct spool_segment){.first = first, .closed = true};
-    int fd = openat(spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    *fd = openat(spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
     uint8_t bytes[SEGMENT_HEADER_LEN];
     struct segment_header header = {0};
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        LOG_ERROR("spool: a segment cannot be opened and is left alone", LOG_STR("dir", spool->dir),
-                  LOG_STR("file", name));
-        goto fail;
+    if (*fd < 0) {
+        return add_unopened(spool, name, errno, &out->used);
     }
-    uint64_t size = (uint64_t)st.st_size;
-    bool sound = first != 0 && read_exactly(fd, bytes, sizeof(bytes), 0) &&
+    if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        goto leave;
+    }
+    out->used = (uint64_t)st.st_size;
+    bool sound = first != 0 && read_exactly(*fd, bytes, sizeof(bytes), 0) &&
                  segment_header_decode(bytes, &header) && header.first_sequence == first;
-    if (!sound && !(first != 0 && rebuild_header(spool, fd, first, size, &header))) {
-        saw_sequence(spool, first + size / SEGMENT_FRAME_LEN);
+    if (!sound && !(first != 0 && rebuild_header(spool, *fd, first, out->used, &header))) {
+        saw_sequence(spool, first + out->used / SEGMENT_FRAME_LEN);
         spool_quarantine_file(spool, name, "segment header");
-        goto fail;
+        goto leave;
     }
     out->id = header.id;
     out->made_ns = header.made_ns;
-    out->used = size;
-    return fd;
+    return true;
 
-fail:
-    if (fd >= 0) {
-        close(fd);
-    }
-    return -1;
+leave:
+    close(*fd);
+    *fd = -1;
+    return false;
 }
 
 /* Damage at scan->pos: sets it aside and steps over it. False when nothing sound is behind it. */
@@ -251,18 +266,22 @@ static bool add_segments(struct spool *spool, const struct found *found)
     uint64_t after = 0;
     for (size_t i = found->n; i-- > 0;) {
         struct spool_segment segment;
-        int fd = open_found(spool, found->firsts[i], &segment);
-        if (fd < 0) {
+        int fd;
+        saw_sequence(spool, found->firsts[i]); /* no new file gets a name that is taken */
+        if (!open_found(spool, found->firsts[i], &segment, &fd)) {
             continue;
         }
-        if (after == 0) {
+        if (after != 0) {
+            segment.last = after - 1;
+        } else if (fd >= 0) {
             scan_newest(spool, &segment, fd);
         } else {
-            segment.last = after - 1;
+            segment.last = segment.first + segment.used / SEGMENT_FRAME_LEN;
         }
-        close(fd);
+        if (fd >= 0) {
+            close(fd);
+        }
         after = segment.first;
-        saw_sequence(spool, segment.first);
         saw_sequence(spool, segment.last);
         spool->allocated += segment.used;
         if (!spool_segment_add(spool, &segment)) {

@@ -115,7 +115,7 @@ static uint64_t random_id(void)
     if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id)) {
         id = (uint64_t)clock_wall_ns() ^ (uint64_t)getpid() << 40;
     }
-    return id;
+    return id != 0 ? id : 1; /* 0 stands for a header that was not read yet */
 }
 
 static bool write_header(int fd, const struct segment_header *header)
@@ -162,19 +162,16 @@ static int make_file(struct spool *spool, const struct segment_header *header, b
     if (fd < 0) {
         return -1;
     }
-    int error = 0;
-    if (!preallocate(fd, spool->segment_bytes) || !write_header(fd, header)) {
-        error = errno;
-    } else if (spool_system.fdatasync(fd) != 0) {
-        error = errno;
-        *synced = false;
-    } else if (renameat(spool->dir_fd, TEMP_NAME, spool->dir_fd, name) != 0) {
-        error = errno;
-    } else if (fsync(spool->dir_fd) != 0) {
-        error = errno;
-        *synced = false;
+    bool made = preallocate(fd, spool->segment_bytes) && write_header(fd, header);
+    if (made) {
+        made = *synced = spool_system.fdatasync(fd) == 0;
     }
-    if (error != 0) {
+    made = made && renameat(spool->dir_fd, TEMP_NAME, spool->dir_fd, name) == 0;
+    if (made) {
+        made = *synced = fsync(spool->dir_fd) == 0;
+    }
+    if (!made) {
+        int error = errno;
         unlinkat(spool->dir_fd, TEMP_NAME, 0);
         close(fd);
         errno = error;

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 #define PRODUCERS 4
-#define EACH 3000
-#define ALL (PRODUCERS * EACH)
+#define EACH UINT64_C(3000)
+#define ALL ((uint64_t)PRODUCERS * EACH)
 
 static struct fixture f;
 static struct answers answers = ANSWERS_INIT;
@@ -15,7 +15,7 @@ static atomic_bool over;
 
 static void *produce(void *arg)
 {
-    uint64_t me = (uint64_t)(uintptr_t)arg;
+    uint64_t me = *(const uint64_t *)arg;
     for (uint64_t i = 0; i < EACH; i++) {
         uint64_t number = me * EACH + i + 1;
         append_len(&f, &answers, number, record_len(number));
@@ -80,12 +80,15 @@ int main(void)
     options.max_bytes = 2 << 20; /* producers meet a full spool */
     options.wait_ns = 60 * NS_PER_SECOND;
     fixture_open(&f, &options);
+    static char fast[] = "fast", slow[] = "slow";
+    uint64_t numbers[PRODUCERS];
     pthread_t threads[PRODUCERS + 3];
-    pthread_create(&threads[PRODUCERS], NULL, consume, (void *)(uintptr_t) "fast");
-    pthread_create(&threads[PRODUCERS + 1], NULL, consume, (void *)(uintptr_t) "slow");
+    pthread_create(&threads[PRODUCERS], NULL, consume, fast);
+    pthread_create(&threads[PRODUCERS + 1], NULL, consume, slow);
     pthread_create(&threads[PRODUCERS + 2], NULL, ask, NULL);
-    for (uintptr_t i = 0; i < PRODUCERS; i++) {
-        pthread_create(&threads[i], NULL, produce, (void *)i);
+    for (uint64_t i = 0; i < PRODUCERS; i++) {
+        numbers[i] = i;
+        pthread_create(&threads[i], NULL, produce, &numbers[i]);
     }
     for (size_t i = 0; i < PRODUCERS + 2; i++) {
         pthread_join(threads[i], NULL);
@@ -95,7 +98,7 @@ int main(void)
     answers_wait(&answers, ALL);
     bool good = answers.n[SPOOL_DURABLE] == ALL && wait_for_segments(&f, 2) <= 2;
     if (!good) {
-        fprintf(stderr, "%u of %d durable\n", answers.n[SPOOL_DURABLE], ALL);
+        fprintf(stderr, "%u of %d durable\n", answers.n[SPOOL_DURABLE], (int)ALL);
     }
     fixture_end(&f);
     return good ? 0 : 1;

@@ -342,8 +342,9 @@ static FIXTURE_UNUSED unsigned wait_for_segments(const struct fixture *f, unsign
 static FIXTURE_UNUSED char *load_file(const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
+    *len = 0;
     if (file == NULL) {
-        return NULL;
+        abort();
     }
     fseek(file, 0, SEEK_END);
     *len = (size_t)ftell(file);

@@ -97,13 +97,13 @@ Test(spool, the_cursor_file_follows_within_a_second_or_so)
     spool_reader_ack(reader, 3);
     usleep(20000);
     spool_reader_ack(reader, 7);
-    char path[512], *text = NULL;
-    size_t len = 0;
+    char path[512];
+    size_t len;
     path_in(&f, "cursor.otlp", path);
     bool there = false;
     for (int i = 0; i < 250 && !there; i++) {
         usleep(10000);
-        text = load_file(path, &len);
+        char *text = load_file(path, &len);
         text[len] = '\0';
         there = strstr(text, "\nsequence 7\n") != NULL;
         free(text);

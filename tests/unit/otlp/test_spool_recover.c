@@ -19,6 +19,11 @@ static void teardown(void)
 
 TestSuite(recover, .init = setup, .fini = teardown);
 
+static void flip(char *bytes, size_t bit)
+{
+    bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+}
+
 /* Reads all there is; numbers[] gets what came. */
 static unsigned read_all(struct fixture *from, const char *name, uint64_t *numbers, unsigned most)
 {
@@ -119,7 +124,7 @@ static void flip_everything(bool newest)
     segment_header_encode(&header, empty);
     path_in(&f, "00000000000003e8.seg", later);
     for (size_t bit = 0; bit < len * 8; bit++) {
-        bytes[bit / 8] ^= (char)(1U << bit % 8);
+        flip(bytes, bit);
         plant(name, bytes, len);
         if (!newest) {
             save_file(later, (const char *)empty, sizeof(empty));
@@ -139,7 +144,7 @@ static void flip_everything(bool newest)
         cr_assert_eq(stats_of(&f).quarantined, 1, "bit %zu", bit);
         cr_assert_eq(count_files(&f, "quarantine", ".bad", NULL), 1);
         fixture_close(&f);
-        bytes[bit / 8] ^= (char)(1U << bit % 8);
+        flip(bytes, bit);
     }
     free(bytes);
 }
@@ -300,9 +305,9 @@ Test(recover, a_cursor_file_that_makes_no_sense_starts_at_the_oldest)
         if (i < sizeof(texts) / sizeof(texts[0])) {
             save_file(path, texts[i], strlen(texts[i]));
         } else {
-            good[bit / 8] ^= (char)(1U << bit % 8);
+            flip(good, bit);
             save_file(path, good, len);
-            good[bit / 8] ^= (char)(1U << bit % 8);
+            flip(good, bit);
         }
         fixture_open(&f, NULL);
         reader = reader_open(&f, "otlp");
@@ -396,7 +401,7 @@ static struct shared *shared;
 static void note_durable(void *arg, enum spool_outcome outcome)
 {
     if (outcome == SPOOL_DURABLE) {
-        shared->durable = (uint64_t)(uintptr_t)arg; /* in order: one writer, one producer */
+        shared->durable = *(uint64_t *)arg; /* in order: one writer, one producer */
     }
 }
 
@@ -404,10 +409,13 @@ static void append_until_killed(uint64_t from)
 {
     struct spool_record record;
     char session[SPOOL_SESSION_MAX], payload[FIXTURE_PAYLOAD_MAX];
+    static uint64_t numbers[100000];
     fixture_open(&f, NULL);
     for (uint64_t number = from;; number++) {
+        uint64_t *mine = &numbers[number % 100000];
+        *mine = number;
         record_make(number, record_len(number), &record, session, payload);
-        spool_append(f.spool, &record, note_durable, (void *)(uintptr_t)number);
+        spool_append(f.spool, &record, note_durable, mine);
         if (number % 50 == 0) {
             usleep(500);
         }

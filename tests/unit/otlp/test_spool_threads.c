@@ -2,7 +2,7 @@
 int spool_threads_main(void);
 
 #define main spool_threads_main
-#include "../../tsan/tsan_spool.c"
+#include "../../tsan/tsan_spool.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include <criterion/criterion.h>
