@@ -191,6 +191,10 @@ struct spool *spool_open(const struct spool_options *options, struct metrics *me
         goto fail;
     }
     tell_recovered(spool);
+    pthread_mutex_lock(&spool->lock);
+    spool->keeper_due = true; /* a deletion may have been cut short */
+    pthread_cond_signal(&spool->chores);
+    pthread_mutex_unlock(&spool->lock);
     return spool;
 
 fail:

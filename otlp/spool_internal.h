@@ -97,7 +97,6 @@ struct spool_write {
     uint64_t next;             /* sequence of the next frame */
     bool unsynced;             /* written frames wait for a sync (interval) */
     int64_t synced_ns;         /* monotonic: the last sync */
-    bool told_no_room;         /* one log line for each time the room runs out */
     struct spool_jobs waiting; /* taken from the queue, not yet written */
     struct iovec iov[SPOOL_IOV];
 };
@@ -128,7 +127,9 @@ struct spool {
     /* locked */
     struct spool_jobs queue;
     uint64_t queued_bytes; /* of all jobs not yet answered */
-    bool stopping, keeper_stopping, failed, full, room_freed, keeper_due;
+    bool stopping, keeper_stopping, failed, room_freed, keeper_due;
+    bool full;                      /* records were refused and nothing was taken since */
+    bool no_room;                   /* records wait, or were refused, for lack of room on disk */
     struct spool_segment *segments; /* by rising `first` */
     size_t n_segments, cap_segments;
     uint64_t allocated; /* bytes that segment files may take: closed ones and the whole current */

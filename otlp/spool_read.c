@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,37 @@ static bool read_header_late(struct spool *spool, int fd, struct spool_segment *
     return true;
 }
 
+/* A segment of the list could not be opened. Deleted by the keeper meanwhile: look again. Deleted
+ * by somebody else: its records are lost, which is told and counted once, and the reader goes on
+ * behind it. Anything else may pass. */
+static enum spool_read cannot_open(struct spool_reader *reader, uint64_t first, int error)
+{
+    struct spool *spool = reader->spool;
+    bool lost = false;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *segment = spool_segment_of(spool, first);
+    bool listed = segment != NULL;
+    if (listed && error == ENOENT && segment->closed) {
+        lost = true;
+        spool->allocated -= segment->used;
+        segment->used = 0;
+        segment->last = first - 1;
+        spool->quarantined++;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (lost) {
+        metric_add(spool->quarantined_total, 1);
+    }
+    if (listed) {
+        char text[128];
+        LOG_ERROR(lost ? "spool: a segment file is gone, its records are lost"
+                       : "spool: a segment cannot be opened",
+                  LOG_STR("dir", spool->dir), LOG_STR("reader", reader->name),
+                  LOG_INT("first", first), LOG_STR("error", strerror_r(error, text, sizeof(text))));
+    }
+    return lost || !listed ? SPOOL_READ_OK : SPOOL_READ_ERROR;
+}
+
 /* Opens the segment that holds the wanted record. */
 static enum spool_read enter_segment(struct spool_reader *reader)
 {
@@ -62,20 +94,14 @@ static enum spool_read enter_segment(struct spool_reader *reader)
     struct spool_segment segment = spool->segments[i];
     pthread_mutex_unlock(&spool->lock);
     int fd = spool_segment_open(spool, segment.first, O_RDONLY);
+    int error = errno;
     if (fd >= 0 && segment.id == 0 && !read_header_late(spool, fd, &segment)) {
         close(fd);
         fd = -1;
+        error = EIO;
     }
     if (fd < 0) {
-        pthread_mutex_lock(&spool->lock);
-        bool gone = spool_segment_of(spool, segment.first) == NULL;
-        pthread_mutex_unlock(&spool->lock);
-        if (gone) {
-            return SPOOL_READ_OK;
-        }
-        LOG_ERROR("spool: a segment cannot be opened", LOG_STR("dir", spool->dir),
-                  LOG_STR("reader", reader->name), LOG_INT("first", segment.first));
-        return SPOOL_READ_ERROR;
+        return cannot_open(reader, segment.first, error);
     }
     reader->first = segment.first;
     segment_scan_start(&reader->scan, fd, segment.id, SEGMENT_HEADER_LEN, segment.used,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define RETRY_AFTER_MAX 300
+#define RETRY_AFTER_RESTART 30
 #define FREED_SPAN_NS (30 * NS_PER_SECOND)
 
 /* A scrape may come when its spool is closed already: hooks cannot be taken back. */
@@ -131,11 +132,14 @@ static int64_t peek_arrival(struct spool *spool, const struct spool_segment *seg
     return arrived;
 }
 
-/* Locked. */
+/* As long as it takes, at the pace of the last minute, to free a segment. Locked. */
 static unsigned retry_after(const struct spool *spool)
 {
-    if (!spool->full && !spool->failed) {
-        return 1;
+    if (spool->failed) {
+        return RETRY_AFTER_RESTART;
+    }
+    if (!spool->full || !spool->no_room) {
+        return 1; /* at most the memory was full: the next sync empties it */
     }
     int64_t age = clock_mono_ns() - spool->freed_since_ns;
     double span = (double)(age + FREED_SPAN_NS) / (double)NS_PER_SECOND;

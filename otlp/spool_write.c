@@ -160,12 +160,8 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
             spool_write_publish(spool);
         }
     }
-    uint64_t n = 0;
-    for (struct spool_job *job; (job = spool_jobs_pop(written)) != NULL; n++) {
+    for (struct spool_job *job; (job = spool_jobs_pop(written)) != NULL;) {
         spool_job_answer(spool, job, outcome);
-    }
-    if (outcome == SPOOL_DURABLE) {
-        metric_add(spool->records, n);
     }
     if (outcome == SPOOL_DURABLE && !w->unsynced) {
         spool_readers_wake(spool);

@@ -45,7 +45,9 @@ void spool_job_answer(struct spool *spool, struct spool_job *job, enum spool_out
         spool->full = true;
     }
     pthread_mutex_unlock(&spool->lock);
-    if (outcome == SPOOL_FULL) {
+    if (outcome == SPOOL_DURABLE) {
+        metric_add(spool->records, 1);
+    } else if (outcome == SPOOL_FULL) {
         metric_add(spool->refused_full, 1);
     } else if (outcome == SPOOL_FAILED) {
         metric_add(spool->refused_failed, 1);
@@ -72,13 +74,14 @@ static void refuse_late(struct spool *spool)
 
 static void tell_room(struct spool *spool, bool room)
 {
-    struct spool_write *w = &spool->w;
-    if (!room && !w->told_no_room) {
-        w->told_no_room = true;
+    pthread_mutex_lock(&spool->lock);
+    bool changed = spool->no_room == room;
+    spool->no_room = !room;
+    pthread_mutex_unlock(&spool->lock);
+    if (changed && !room) {
         LOG_WARN("spool: no room, records wait for a destination to take some",
                  LOG_STR("dir", spool->dir), LOG_INT("max_bytes", spool->options.max_bytes));
-    } else if (room && w->told_no_room) {
-        w->told_no_room = false;
+    } else if (changed) {
         LOG_INFO("spool: there is room again", LOG_STR("dir", spool->dir));
     }
 }

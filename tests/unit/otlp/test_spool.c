@@ -278,6 +278,53 @@ Test(spool, payloads_are_appended_to_the_callers_buffer)
     spool_reader_close(reader);
 }
 
+Test(spool, long_payloads)
+{
+    static const size_t lens[] = {1,       200000,  262144 - 60, 262144, 262144 + 60,
+                                  1000000, 4194304, 3,           4194303};
+    struct spool_options options = fixture_options(&f);
+    options.segment_bytes = 0;
+    options.max_bytes = 64 << 20;
+    options.max_payload = 4 << 20;
+    options.max_queued = 256 << 20;
+    for (int round = 0; round < 2; round++) {
+        fixture_open(&f, &options);
+        struct answers answers = ANSWERS_INIT;
+        for (uint64_t number = 1; round == 0 && number <= 18; number++) {
+            append_len(&f, &answers, number, lens[number % 9]);
+        }
+        answers_wait(&answers, round == 0 ? 18 : 0);
+        cr_assert_eq(answers.n[SPOOL_DURABLE], round == 0 ? 18 : 0);
+        struct spool_reader *reader = reader_open(&f, "otlp");
+        cr_assert(reads_range(reader, 1, 18));
+        spool_reader_seek(reader, 7);
+        cr_assert(reads_range(reader, 7, 18));
+        spool_reader_close(reader);
+        fixture_close(&f);
+    }
+}
+
+Test(spool, a_segment_that_somebody_deleted_is_counted_and_passed)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 1000);
+    char path[512];
+    path_in(&f, "0000000000000001.seg", path);
+    cr_assert_eq(unlink(path), 0);
+    struct spool_reader *a = reader_open(&f, "a"), *b = reader_open(&f, "b");
+    uint64_t sequence, first = read_one(a, &sequence);
+    cr_assert_gt(first, 1);
+    cr_assert(reads_range(a, first + 1, 1000));
+    cr_assert(reads_range(b, first, 1000));
+    cr_assert_eq(stats_of(&f).quarantined, 1);
+    spool_reader_ack(a, 1000);
+    spool_reader_ack(b, 1000);
+    cr_assert_eq(wait_for_segments(&f, 1), 1);
+    cr_assert_lt(stats_of(&f).bytes, 64 << 10);
+    spool_reader_close(a);
+    spool_reader_close(b);
+}
+
 Test(spool, the_wake_descriptor_tells_of_new_records)
 {
     fixture_open(&f, NULL);

@@ -316,7 +316,7 @@ Test(trouble, more_in_memory_than_allowed_is_refused_at_once)
 {
     take_over_the_disk();
     struct spool_options options = fixture_options(&f);
-    options.max_queued = 10 * 5000;
+    options.max_queued = 50000;
     fixture_open(&f, &options);
     cr_assert_eq(append_one(&f, 1, 10), SPOOL_DURABLE);
     disk.hold = true;
@@ -326,11 +326,34 @@ Test(trouble, more_in_memory_than_allowed_is_refused_at_once)
     }
     cr_assert_eq(answers.n[SPOOL_FULL], 19 - 10);
     cr_assert(stats_of(&f).full);
+    cr_assert_eq(stats_of(&f).retry_after_s, 1, "the disk has room");
     disk.hold = false;
     answers_wait(&answers, 19);
     cr_assert_eq(answers.n[SPOOL_DURABLE], 10);
     cr_assert_not(stats_of(&f).full);
     cr_assert_eq(append_one(&f, 21, 4900), SPOOL_DURABLE);
+}
+
+Test(trouble, a_batch_longer_than_one_writev_takes)
+{
+    take_over_the_disk();
+    struct spool_options options = fixture_options(&f);
+    options.segment_bytes = 1 << 20;
+    fixture_open(&f, &options);
+    cr_assert_eq(append_one(&f, 1, 10), SPOOL_DURABLE);
+    disk.hold = true;
+    struct answers answers = ANSWERS_INIT;
+    for (uint64_t number = 2; number <= 2 * SPOOL_IOV + 50; number++) {
+        append_len(&f, &answers, number, 20);
+    }
+    int syncs = disk.syncs;
+    disk.hold = false;
+    answers_wait(&answers, 2 * SPOOL_IOV + 49);
+    cr_assert_eq(answers.n[SPOOL_DURABLE], 2 * SPOOL_IOV + 49);
+    cr_assert_leq(disk.syncs - syncs, 2, "one sync for all that came while the last one ran");
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 2 * SPOOL_IOV + 50));
+    spool_reader_close(reader);
 }
 
 /* What is whole on the disk is promised, what is cut off is not, and once there is room the spool
