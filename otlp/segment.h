@@ -33,8 +33,8 @@
 #define SEGMENT_HEADER_LEN 48
 #define SEGMENT_FRAME_LEN 44 /* of a frame's header */
 #define SEGMENT_MAGIC_LEN 4
-#define SEGMENT_SEQUENCE_MAX (UINT64_MAX / 4) /* larger ones are damage; keeps sums from wrapping \
-                                               */
+/* Larger sequences are damage; it keeps sums of them from wrapping. */
+#define SEGMENT_SEQUENCE_MAX (UINT64_MAX / 4)
 
 struct segment_header {
     uint64_t id;
