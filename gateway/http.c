@@ -40,6 +40,16 @@ struct slice http_header(const h2o_req_t *req, struct slice name, bool *repeated
     return n > 0 ? values[0] : (struct slice){0};
 }
 
+bool http_is_folded(const h2o_req_t *req)
+{
+    for (size_t i = 0; i < req->headers.size; i++) {
+        if (req->headers.entries[i].name->len == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool http_media_type_is(struct slice content_type, const char *type)
 {
     if (content_type.data == NULL) {

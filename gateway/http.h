@@ -25,6 +25,10 @@ struct slice http_header(const h2o_req_t *req, struct slice name, bool *repeated
 /* The values of every header of that name, at most max; returns how many. */
 size_t http_header_all(const h2o_req_t *req, struct slice name, struct slice *out, size_t max);
 
+/* Is a header folded over several lines (obs-fold of RFC 9112)? libh2o hands each further line on
+ * as a header without a name; whoever stands before us may have read it as part of a value. */
+bool http_is_folded(const h2o_req_t *req);
+
 /* Is this media type, parameters cut off, compared without case? */
 bool http_media_type_is(struct slice content_type, const char *type);
 

@@ -10,8 +10,9 @@
  * On the request's loop. */
 void ingest_handle(struct worker *worker, h2o_req_t *req);
 
-/* A request that libh2o refused by itself, before any handler (for reply_install_filter): counted
- * and logged under the verdict that it amounts to. */
+/* A request that was refused as HTTP, before any route of its own (by libh2o, for
+ * reply_install_filter, or for its headers): counted and logged under the verdict that it amounts
+ * to. */
 void ingest_on_refused_by_http(h2o_req_t *req, int status);
 
 #endif

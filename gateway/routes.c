@@ -42,7 +42,7 @@ static const struct route routes[] = {
     {PATH("/release"), "POST", NULL, pages_release, false},
 };
 
-enum { GRPC_UNIMPLEMENTED = 12 };
+enum { GRPC_INVALID_ARGUMENT = 3, GRPC_UNIMPLEMENTED = 12 };
 
 static const struct route *find(struct slice path)
 {
@@ -78,11 +78,25 @@ static void refuse_method(h2o_req_t *req, const struct route *route)
     }
 }
 
+/* The next bytes of the connection may not be what the sender takes them for: it ends here. */
+static void refuse_folded(h2o_req_t *req)
+{
+    req->http1_is_persistent = 0;
+    ingest_on_refused_by_http(req, 400);
+    reply_status(req, 400, GRPC_INVALID_ARGUMENT,
+                 SLICE_LIT("malformed_payload: a header is folded over several lines. Send each "
+                           "header on one line."));
+}
+
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     (void)self;
     struct worker *worker = worker_of(req);
     const struct route *route = find(http_path(req));
+    if (http_is_folded(req)) {
+        refuse_folded(req);
+        return 0;
+    }
     if (route == NULL) {
         reply_not_found(req);
         return 0;

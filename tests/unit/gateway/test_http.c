@@ -57,6 +57,17 @@ Test(http, header_all_keeps_order_and_bound)
     cr_assert(slice_eq_str(values[1], "b"));
 }
 
+Test(http, a_header_without_a_name_is_a_folded_line)
+{
+    static struct fixture f;
+    cr_assert_not(http_is_folded(&f.req));
+    add(&f, "x-kms-session-id", "abc");
+    cr_assert_not(http_is_folded(&f.req));
+    add(&f, "", "  def");
+    add(&f, "x", "y");
+    cr_assert(http_is_folded(&f.req));
+}
+
 Test(http, media_types)
 {
     const char *type = "application/x-protobuf";
