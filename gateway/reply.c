@@ -150,8 +150,8 @@ static void send_status_body(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *
 {
     struct status_ostream *self = (struct status_ostream *)super;
     (void)bufs;
-    (void)n;
-    h2o_ostream_send_next(super, req, &self->body, 1, state);
+    /* No body to put in its place: the request was a HEAD. */
+    h2o_ostream_send_next(super, req, &self->body, n != 0 ? 1 : 0, state);
 }
 
 /* A response of ours has a handler behind it and a type that is not text/plain. */
