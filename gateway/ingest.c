@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define FORWARDED_FOR_MAX 16
+#define FORWARDED_FOR_MAX H2O_MAX_HEADERS /* all: the last one is the nearest proxy's */
 #define NOT_READY_RETRY_S 60
 
 struct ingest {
