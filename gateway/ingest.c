@@ -130,6 +130,7 @@ static bool pass_unsigned(struct ingest *in)
     in->claim = (struct signature_claim){0};
     in->key = (struct keyring_match){0};
     in->verdict = REASON_OK;
+    in->retry_after_s = 0;
     in->detail[0] = '\0';
     return true;
 }
