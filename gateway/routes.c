@@ -55,6 +55,11 @@ static const struct route *find(struct slice path)
 }
 
 /* POST / is off with auth.root_path = false: then nothing signed lives there. */
+static bool is_closed_to_post(struct worker *worker, const struct route *route)
+{
+    return route->path.len == 1 && !gateway_config(worker->gateway)->auth.root_path;
+}
+
 static route_handler handler_for(struct worker *worker, const struct route *route,
                                  struct slice method)
 {
@@ -64,17 +69,17 @@ static route_handler handler_for(struct worker *worker, const struct route *rout
     if (!slice_eq_str(method, "POST")) {
         return NULL;
     }
-    bool root_closed = route->path.len == 1 && !gateway_config(worker->gateway)->auth.root_path;
-    return root_closed ? NULL : route->post;
+    return is_closed_to_post(worker, route) ? NULL : route->post;
 }
 
-static void refuse_method(h2o_req_t *req, const struct route *route)
+static void refuse_method(struct worker *worker, h2o_req_t *req, const struct route *route)
 {
     if (route->otlp) {
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ALLOW, NULL, H2O_STRLIT("POST"));
         reply_status(req, 405, GRPC_UNIMPLEMENTED, SLICE_LIT("this path takes POST only"));
     } else {
-        reply_method_not_allowed(req, route->allow);
+        reply_method_not_allowed(req,
+                                 is_closed_to_post(worker, route) ? "GET, HEAD" : route->allow);
     }
 }
 
@@ -103,7 +108,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     }
     route_handler handler = handler_for(worker, route, http_slice(req->method));
     if (handler == NULL) {
-        refuse_method(req, route);
+        refuse_method(worker, req, route);
     } else {
         handler(worker, req);
     }
