@@ -80,7 +80,8 @@ static void apply(struct gateway *gateway, const struct config *config)
     pthread_mutex_unlock(&gateway->lobby_lock);
 }
 
-/* The old configuration is not freed: a worker may be reading it, and reloads are rare. */
+/* The old configuration is not freed: a worker may be reading it, and reloads are rare. What needs
+ * a restart still runs as the first one said. */
 static void reload_config(struct housekeeper *self)
 {
     struct result why = RESULT_INIT;
@@ -91,7 +92,7 @@ static void reload_config(struct housekeeper *self)
         return;
     }
     struct buf restart = BUF_INIT;
-    config_needs_restart(gateway_config(gateway), fresh, &restart);
+    config_needs_restart(gateway->configs[0], fresh, &restart);
     if (restart.len != 0) {
         LOG_WARN("these keys changed and need a restart",
                  LOG_SLICE("keys", slice_make(restart.data, restart.len)));

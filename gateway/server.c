@@ -32,6 +32,7 @@ struct server {
     struct worker *workers;
     unsigned n_workers;
     unsigned n_started;
+    unsigned max_connections; /* fits the limit on open files: not what a reload may say */
     atomic_bool draining;
     _Atomic int64_t drain_deadline; /* monotonic ns */
 };
@@ -47,8 +48,7 @@ static struct server *server_of(struct worker *worker)
 /* Takes a place for one more connection; false when all are taken. */
 static bool take_place(struct worker *worker)
 {
-    unsigned max = gateway_config(worker->gateway)->server.max_connections;
-    if (atomic_fetch_add(&worker->gateway->connections, 1) < max) {
+    if (atomic_fetch_add(&worker->gateway->connections, 1) < server_of(worker)->max_connections) {
         return true;
     }
     atomic_fetch_sub(&worker->gateway->connections, 1);
@@ -62,7 +62,7 @@ static void give_place(void *data)
     struct worker *worker = data;
     struct server *server = server_of(worker);
     unsigned before = atomic_fetch_sub(&worker->gateway->connections, 1);
-    if (before < gateway_config(worker->gateway)->server.max_connections) {
+    if (before < server->max_connections) {
         return;
     }
     for (unsigned i = 0; i < server->n_workers; i++) {
@@ -96,8 +96,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
 /* After every turn of the loop: reading again makes on_accept look for a place. */
 static void resume_if_room(struct worker *worker)
 {
-    unsigned max = gateway_config(worker->gateway)->server.max_connections;
-    if (worker->paused && atomic_load(&worker->gateway->connections) < max) {
+    if (worker->paused &&
+        atomic_load(&worker->gateway->connections) < server_of(worker)->max_connections) {
         worker->paused = false;
         h2o_socket_read_start(worker->listener, on_accept);
     }
@@ -319,6 +319,7 @@ struct server *server_start(struct gateway *gateway, struct result *why)
     server->gateway = gateway;
     server->workers = workers;
     server->n_workers = config->server.workers;
+    server->max_connections = config->server.max_connections;
     configure_h2o(server, config);
     if (!start_workers(server, why)) {
         server_drain(server, clock_mono_ns());
