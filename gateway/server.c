@@ -221,6 +221,8 @@ static void configure_h2o(struct server *server, const struct config *config)
     server->h2o.max_request_entity_size = config->server.max_body;
     server->h2o.http1.req_timeout = (uint64_t)(config->server.request_timeout / NS_PER_MS);
     server->h2o.http1.upgrade_to_http2 = 0; /* HTTP/2 of this libh2o has unfixed flaws */
+    /* Bodies stay in memory: past 32 MiB libh2o would map files of /tmp, for strangers too. */
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
     routes_register(
         h2o_config_register_host(&server->h2o, h2o_iovec_init(H2O_STRLIT("default")), 65535));
 }
