@@ -70,26 +70,31 @@ static void give_place(void *data)
     }
 }
 
-static void on_accept(h2o_socket_t *listener, const char *error)
+/* True when more may be waiting. */
+static bool accept_some(struct worker *worker)
 {
-    struct worker *worker = listener->data;
-    if (error != NULL) {
-        return;
-    }
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         if (!take_place(worker)) {
-            h2o_socket_read_stop(listener);
+            h2o_socket_read_stop(worker->listener);
             worker->paused = true;
-            return;
+            return false;
         }
-        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        h2o_socket_t *sock = h2o_evloop_socket_accept(worker->listener);
         if (sock == NULL) {
             give_place(worker);
-            return;
+            return false;
         }
         sock->on_close.cb = give_place;
         sock->on_close.data = worker;
         h2o_accept(&worker->accept, sock);
+    }
+    return true;
+}
+
+static void on_accept(h2o_socket_t *listener, const char *error)
+{
+    if (error == NULL) {
+        accept_some(listener->data);
     }
 }
 
@@ -151,8 +156,8 @@ static bool has_connections(struct worker *worker)
  * nothing stops. */
 static void stop_listening(struct worker *worker)
 {
-    if (!worker->paused) {
-        on_accept(worker->listener, NULL);
+    while (!worker->paused && accept_some(worker)) {
+        /* until the backlog is empty */
     }
     h2o_socket_read_stop(worker->listener);
     h2o_socket_close(worker->listener);
