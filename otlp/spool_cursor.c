@@ -148,24 +148,47 @@ static bool write_file(int fd, const char *text, size_t len)
     return true;
 }
 
-bool spool_cursor_store(struct spool *spool, const char *name, uint64_t sequence)
+static bool store_sequence(struct spool *spool, const char *name, uint64_t sequence)
 {
     char path[SPOOL_FILE_PATH_MAX], temp[SPOOL_FILE_PATH_MAX], text[CURSOR_TEXT_MAX];
     file_name(name, "", path);
     file_name(name, ".tmp", temp);
     size_t len = format_cursor(sequence, text);
-    pthread_mutex_lock(&spool->cursor_files);
-    bool stored = false;
     int fd =
         openat(spool->dir_fd, temp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
-        stored = write_file(fd, text, len) && fsync(fd) == 0;
+    if (fd < 0) {
+        return false;
+    }
+    bool stored = write_file(fd, text, len) && fsync(fd) == 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return stored && renameat(spool->dir_fd, temp, spool->dir_fd, path) == 0 &&
+           fsync(spool->dir_fd) == 0;
+}
+
+/* The sequence is taken under cursor_files: of two threads that store one cursor, the later does
+ * not write the older value. */
+bool spool_cursor_store(struct spool *spool, const char *name)
+{
+    pthread_mutex_lock(&spool->cursor_files);
+    pthread_mutex_lock(&spool->lock);
+    struct spool_cursor *cursor = spool_cursor_find(spool, name);
+    bool stored = cursor == NULL || (cursor->on_disk && cursor->durable == cursor->acked);
+    uint64_t acked = cursor != NULL ? cursor->acked : 0;
+    pthread_mutex_unlock(&spool->lock);
+    if (!stored) {
+        stored = store_sequence(spool, name, acked);
         int error = errno;
-        close(fd);
+        pthread_mutex_lock(&spool->lock);
+        cursor = spool_cursor_find(spool, name);
+        if (stored && cursor != NULL) {
+            cursor->durable = acked;
+            cursor->on_disk = true;
+        }
+        pthread_mutex_unlock(&spool->lock);
         errno = error;
     }
-    stored = stored && renameat(spool->dir_fd, temp, spool->dir_fd, path) == 0 &&
-             fsync(spool->dir_fd) == 0;
     pthread_mutex_unlock(&spool->cursor_files);
     return stored;
 }

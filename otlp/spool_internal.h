@@ -209,8 +209,9 @@ bool spool_quarantine_file(struct spool *spool, const char *name, const char *wh
 bool spool_name_valid(const char *name);
 /* Reads cursor.<name>. False: no memory. A file that makes no sense is a cursor at 0. */
 bool spool_cursor_load(struct spool *spool, const char *name);
-/* Writes the file. False and errno on failure. Takes cursor_files. */
-bool spool_cursor_store(struct spool *spool, const char *name, uint64_t sequence);
+/* Writes the cursor's file as the cursor is now, and notes that. False and errno on failure. Takes
+ * cursor_files, then lock. */
+bool spool_cursor_store(struct spool *spool, const char *name);
 bool spool_cursor_remove(struct spool *spool, const char *name);
 /* Locked. */
 struct spool_cursor *spool_cursor_find(struct spool *spool, const char *name);

@@ -62,7 +62,7 @@ static void store_cursors(struct spool *spool, bool all)
             return;
         }
         pthread_mutex_unlock(&spool->lock);
-        bool stored = spool_cursor_store(spool, due.name, due.acked);
+        bool stored = spool_cursor_store(spool, due.name);
         if (!stored) {
             char text[128];
             LOG_WARN("spool: a cursor could not be written; after a crash its destination would "
@@ -71,13 +71,8 @@ static void store_cursors(struct spool *spool, bool all)
                      LOG_STR("error", strerror_r(errno, text, sizeof(text))));
         }
         pthread_mutex_lock(&spool->lock);
-        struct spool_cursor *cursor = spool_cursor_find(spool, due.name);
         if (!stored) {
             return;
-        }
-        if (cursor != NULL && due.acked > cursor->durable) {
-            cursor->durable = due.acked;
-            cursor->on_disk = true;
         }
     }
 }

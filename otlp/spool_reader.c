@@ -35,28 +35,6 @@ static struct spool_cursor *register_reader(struct spool_reader *reader, const c
     return cursor;
 }
 
-/* A new reader's file is made at once: from now on it holds segments back, also after a crash. */
-static bool make_cursor_file(struct spool *spool, const char *name)
-{
-    pthread_mutex_lock(&spool->lock);
-    struct spool_cursor *cursor = spool_cursor_find(spool, name);
-    bool on_disk = cursor->on_disk;
-    uint64_t acked = cursor->acked;
-    pthread_mutex_unlock(&spool->lock);
-    if (on_disk) {
-        return true;
-    }
-    if (!spool_cursor_store(spool, name, acked)) {
-        return false;
-    }
-    pthread_mutex_lock(&spool->lock);
-    cursor = spool_cursor_find(spool, name);
-    cursor->on_disk = true;
-    cursor->durable = acked;
-    pthread_mutex_unlock(&spool->lock);
-    return true;
-}
-
 static void unregister_reader(struct spool_reader *reader)
 {
     struct spool *spool = reader->spool;
@@ -98,7 +76,9 @@ struct spool_reader *spool_reader_open(struct spool *spool, const char *name, st
                            : "not enough memory");
         goto fail;
     }
-    if (!make_cursor_file(spool, name)) {
+    /* A new reader's file is made at once: it holds segments back from now on, also after a crash.
+     */
+    if (!spool_cursor_store(spool, name)) {
         result_fail_errno(why, errno, "spool %s: cursor.%s cannot be written", spool->dir, name);
         unregister_reader(reader);
         goto fail;
@@ -118,18 +98,11 @@ void spool_reader_close(struct spool_reader *reader)
     if (reader == NULL) {
         return;
     }
-    struct spool *spool = reader->spool;
     unregister_reader(reader);
-    pthread_mutex_lock(&spool->lock);
-    struct spool_cursor *cursor = spool_cursor_find(spool, reader->name);
-    uint64_t acked = cursor != NULL ? cursor->acked : 0;
-    bool behind = cursor != NULL && acked > cursor->durable;
-    pthread_mutex_unlock(&spool->lock);
-    if (behind && spool_cursor_store(spool, reader->name, acked)) {
-        pthread_mutex_lock(&spool->lock);
-        cursor = spool_cursor_find(spool, reader->name);
-        cursor->durable = acked > cursor->durable ? acked : cursor->durable;
-        pthread_mutex_unlock(&spool->lock);
+    if (!spool_cursor_store(reader->spool, reader->name)) {
+        LOG_WARN("spool: a cursor could not be written; its destination will get some records "
+                 "twice",
+                 LOG_STR("dir", reader->spool->dir), LOG_STR("cursor", reader->name));
     }
     spool_reader_leave_segment(reader);
     segment_scan_free(&reader->scan);
