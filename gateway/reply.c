@@ -87,12 +87,16 @@ static bool wants_json(const h2o_req_t *req)
                               "application/json");
 }
 
+/* An empty response message has no bytes in protobuf. None are sent then, rather than a buffer of
+ * none: libh2o would wait a turn of the loop until the socket takes it. */
 void reply_export_ok(h2o_req_t *req)
 {
+    static h2o_generator_t generator = {NULL, NULL};
     bool json = wants_json(req);
-    struct slice body = json ? SLICE_LIT("{}") : SLICE_LIT("");
+    h2o_iovec_t body = {.base = "{}", .len = json ? 2 : 0};
     start(req, 200, json ? JSON : PROTOBUF, body.len);
-    h2o_send_inline(req, body.data, body.len);
+    h2o_start_response(req, &generator);
+    h2o_send(req, &body, json ? 1 : 0, H2O_SEND_STATE_FINAL);
 }
 
 void reply_status(h2o_req_t *req, int http_status, int grpc_code, struct slice message)
