@@ -276,7 +276,7 @@ static void dispose_worker(struct worker *worker)
         h2o_timeout_dispose(loop, &worker->reply_deadline);
         h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
         h2o_context_dispose(&worker->ctx);
-        free(loop);
+        h2o_evloop_destroy(loop);
     }
     keyring_reader_destroy(worker->keys);
 }
