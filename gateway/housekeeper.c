@@ -39,6 +39,7 @@ void housekeeper_block_signals(void)
     sigset_t set = our_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a write that fails */
 }
 
 void housekeeper_end_on_second_signal(void)

@@ -5,7 +5,7 @@
 #include "gateway/gateway.h"
 
 /* Blocks the signals that the housekeeper takes (SIGTERM, SIGINT, SIGHUP), for this thread and
- * those it will start, and ignores SIGPIPE. Before any thread is started. */
+ * those it will start, and ignores SIGPIPE and SIGXFSZ. Before any thread is started. */
 void housekeeper_block_signals(void);
 
 /* Reloads keys when their files change and the configuration on SIGHUP, expires sessions and slots,

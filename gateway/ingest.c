@@ -206,8 +206,12 @@ static void answer_refusal(struct ingest *in)
  * succeeds without being stored. */
 static void append(struct ingest *in)
 {
-    struct spool_record record = {in->signal, in->now_ns, in->claim.session, in->key.key_id,
-                                  http_slice(in->req->entity)};
+    struct spool_record record = {in->signal,
+                                  in->now_ns,
+                                  in->claim.session,
+                                  in->key.key_id,
+                                  http_slice(in->req->entity),
+                                  (uint32_t)in->items};
     log_verdict(in);
     counters_payload(&in->worker->gateway->counters, in->signal, in->items, in->req->entity.len);
     if (in->items == 0) {

@@ -32,7 +32,6 @@ struct destination_otlp {
     struct {
         bool full; /* a frame was read that the engine has no room for yet */
         bool alone;
-        uint64_t items;
         struct spool_frame frame;
         struct buf payload;
     } staged;

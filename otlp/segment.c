@@ -95,10 +95,11 @@ void segment_frame_encode(const struct segment_frame *frame, uint32_t body_crc,
     put64(out + 16, frame->segment_id);
     put64(out + 24, (uint64_t)frame->arrived_ns);
     put32(out + 32, frame->payload_len);
-    out[36] = frame->signal;
-    out[37] = frame->session_len;
-    out[38] = frame->key_id_len;
-    out[39] = FRAME_RECORD;
+    put32(out + 36, frame->items);
+    out[40] = frame->signal;
+    out[41] = frame->session_len;
+    out[42] = frame->key_id_len;
+    out[43] = FRAME_RECORD;
     put32(out + FRAME_CRC_AT, segment_crc32c(body_crc, out, FRAME_CRC_AT));
 }
 
@@ -106,9 +107,9 @@ bool segment_frame_decode(const uint8_t in[SEGMENT_FRAME_LEN], struct segment_fr
 {
     memset(out, 0, sizeof(*out));
     uint32_t payload_len = get32(in + 32);
-    uint64_t total = (uint64_t)SEGMENT_FRAME_LEN + in[37] + in[38] + payload_len;
-    if (memcmp(in, segment_frame_magic, SEGMENT_MAGIC_LEN) != 0 || in[39] != FRAME_RECORD ||
-        in[36] >= SIGNAL_COUNT || in[37] > SPOOL_SESSION_MAX || in[38] > SPOOL_KEY_ID_MAX ||
+    uint64_t total = (uint64_t)SEGMENT_FRAME_LEN + in[41] + in[42] + payload_len;
+    if (memcmp(in, segment_frame_magic, SEGMENT_MAGIC_LEN) != 0 || in[43] != FRAME_RECORD ||
+        in[40] >= SIGNAL_COUNT || in[41] > SPOOL_SESSION_MAX || in[42] > SPOOL_KEY_ID_MAX ||
         payload_len == 0 || get32(in + 4) != total || get64(in + 8) > SEGMENT_SEQUENCE_MAX) {
         return false;
     }
@@ -117,9 +118,10 @@ bool segment_frame_decode(const uint8_t in[SEGMENT_FRAME_LEN], struct segment_fr
     out->segment_id = get64(in + 16);
     out->arrived_ns = (int64_t)get64(in + 24);
     out->payload_len = payload_len;
-    out->signal = in[36];
-    out->session_len = in[37];
-    out->key_id_len = in[38];
+    out->items = get32(in + 36);
+    out->signal = in[40];
+    out->session_len = in[41];
+    out->key_id_len = in[42];
     out->crc = get32(in + FRAME_CRC_AT);
     return true;
 }

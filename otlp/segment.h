@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define SEGMENT_HEADER_LEN 48
-#define SEGMENT_FRAME_LEN 44 /* of a frame's header */
+#define SEGMENT_FRAME_LEN 48 /* of a frame's header */
 #define SEGMENT_MAGIC_LEN 4
 /* Larger sequences are damage; it keeps sums of them from wrapping. */
 #define SEGMENT_SEQUENCE_MAX (UINT64_MAX / 4)
@@ -48,6 +48,7 @@ struct segment_frame {
     int64_t arrived_ns;
     uint32_t total; /* header included */
     uint32_t payload_len;
+    uint32_t items;
     uint8_t signal;
     uint8_t session_len;
     uint8_t key_id_len;

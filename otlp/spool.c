@@ -285,6 +285,7 @@ static struct spool_job *make_job(const struct spool *spool, const struct spool_
     job->deadline_ns = clock_mono_ns() + spool->options.wait_ns;
     job->frame.total = (uint32_t)(SEGMENT_FRAME_LEN + body);
     job->frame.payload_len = (uint32_t)record->payload.len;
+    job->frame.items = record->items;
     job->frame.session_len = (uint8_t)record->session.len;
     job->frame.key_id_len = (uint8_t)record->key_id.len;
     job->frame.signal = (uint8_t)record->signal;

@@ -57,6 +57,7 @@ struct spool_record {
     struct slice session; /* up to SPOOL_SESSION_MAX */
     struct slice key_id;  /* up to SPOOL_KEY_ID_MAX */
     struct slice payload; /* 1 to max_payload bytes: one serialised Export…ServiceRequest */
+    uint32_t items;       /* its data points, spans or log records; 0 when they were not counted */
 };
 
 enum spool_outcome {
@@ -97,6 +98,7 @@ struct spool_frame {
     char key_id[SPOOL_KEY_ID_MAX + 1];
     size_t payload_offset; /* where the payload begins in the caller's buf */
     size_t payload_len;
+    uint32_t items; /* as appended */
 };
 
 /* Opens the reader `name` ([a-z0-9_-]{1,32}) at its durable cursor; a new name starts at the oldest

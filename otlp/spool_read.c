@@ -204,6 +204,7 @@ static void fill_frame(const struct segment_frame *from, const uint8_t *bytes,
     memcpy(frame->key_id, session + from->session_len, from->key_id_len);
     frame->payload_offset = payload_offset;
     frame->payload_len = from->payload_len;
+    frame->items = from->items;
 }
 
 static void note_mark(struct spool_reader *reader)

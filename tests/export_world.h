@@ -192,8 +192,9 @@ static inline void world_append(struct world *w, unsigned first, unsigned n, uns
         struct buf payload = BUF_INIT;
         enum signal signal = (enum signal)(id % signals);
         world_payload(&payload, signal, id);
-        const struct spool_record record = {signal, clock_wall_ns(), SLICE_LIT("session-1"),
-                                            SLICE_LIT("k1"), buf_slice(&payload)};
+        const struct spool_record record = {
+            signal,          clock_wall_ns(),     SLICE_LIT("session-1"),
+            SLICE_LIT("k1"), buf_slice(&payload), 1};
         spool_append(w->spool, &record, world_durable, &left);
         buf_free(&payload);
     }

@@ -170,7 +170,8 @@ static FIXTURE_UNUSED size_t record_make(uint64_t number, size_t len, struct spo
                                     .arrived_ns = (int64_t)number * 1000,
                                     .session = slice_make(session, (size_t)session_len),
                                     .key_id = slice_of(number % 2 != 0 ? "key" : NULL),
-                                    .payload = slice_make(payload, len)};
+                                    .payload = slice_make(payload, len),
+                                    .items = (uint32_t)(number % 1000)};
     return len;
 }
 
@@ -245,7 +246,7 @@ static FIXTURE_UNUSED uint64_t record_number(const struct spool_frame *frame, co
                 memcmp(payload, buf->data + frame->payload_offset, frame->payload_len) == 0 &&
                 slice_eq_str(want.session, frame->session) &&
                 slice_eq_str(want.key_id, frame->key_id) && frame->signal == want.signal &&
-                frame->arrived_ns == want.arrived_ns;
+                frame->arrived_ns == want.arrived_ns && frame->items == want.items;
     free(payload);
     return same ? number : 0;
 }

@@ -137,7 +137,8 @@ static void append(struct rig *rig, enum signal signal, const char *session, int
                    struct slice payload)
 {
     struct appended a = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, SPOOL_FAILED};
-    struct spool_record record = {signal, arrived_ns, slice_of(session), SLICE_LIT("key"), payload};
+    struct spool_record record = {signal,           arrived_ns, slice_of(session),
+                                  SLICE_LIT("key"), payload,    1};
     spool_append(rig->spool, &record, on_done, &a);
     pthread_mutex_lock(&a.lock);
     while (!a.done) {

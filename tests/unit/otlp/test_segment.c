@@ -15,6 +15,7 @@ static size_t make_frame(uint64_t sequence, uint8_t *out)
                                   .arrived_ns = 1700000000000000001,
                                   .total = SEGMENT_FRAME_LEN + sizeof(body) - 1,
                                   .payload_len = 7,
+                                  .items = 5,
                                   .signal = SIGNAL_LOGS,
                                   .session_len = 9,
                                   .key_id_len = 3};
@@ -58,6 +59,7 @@ Test(segment, a_frame_comes_back_and_no_flipped_bit_passes)
     cr_assert(segment_frame_intact(&out, bytes));
     cr_assert(out.sequence == 7 && out.segment_id == ID && out.total == len);
     cr_assert(out.arrived_ns == 1700000000000000001 && out.payload_len == 7);
+    cr_assert_eq(out.items, 5);
     cr_assert(out.signal == SIGNAL_LOGS && out.session_len == 9 && out.key_id_len == 3);
     for (size_t bit = 0; bit < len * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -84,20 +86,20 @@ Test(segment, lengths_that_do_not_add_up_are_refused)
         uint32_t total, payload;
         uint8_t session, key_id;
     } bad[] = {{0, 7, 9, 3},
-               {63, 0, 9, 3},
-               {56, 0, 9, 3},
+               {67, 0, 9, 3},
+               {60, 0, 9, 3},
                {UINT32_MAX, UINT32_MAX, 9, 3},
-               {55, UINT32_MAX, 9, 3},
-               {64, 7, 9, 3},
-               {44 + 129 + 3 + 7, 7, 129, 3},
-               {44 + 9 + 65 + 7, 7, 9, 65}};
-    cr_assert_eq(len, 63);
+               {59, UINT32_MAX, 9, 3},
+               {68, 7, 9, 3},
+               {SEGMENT_FRAME_LEN + 129 + 3 + 7, 7, 129, 3},
+               {SEGMENT_FRAME_LEN + 9 + 65 + 7, 7, 9, 65}};
+    cr_assert_eq(len, 67);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         memcpy(bytes, good, sizeof(bytes));
         put_u32(bytes + 4, bad[i].total);
         put_u32(bytes + 32, bad[i].payload);
-        bytes[37] = bad[i].session;
-        bytes[38] = bad[i].key_id;
+        bytes[41] = bad[i].session;
+        bytes[42] = bad[i].key_id;
         cr_assert_not(segment_frame_decode(bytes, &out), "%zu", i);
     }
 }
