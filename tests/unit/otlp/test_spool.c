@@ -382,7 +382,7 @@ Test(spool, sizes_that_cannot_be_are_explained)
     struct spool_options options = fixture_options(&f);
     options.segment_bytes = 4096;
     cr_assert_null(fixture_try(&f, &options, &why));
-    cr_assert_not_null(strstr(why.text, "at least 8476"), "%s", why.text);
+    cr_assert_not_null(strstr(why.text, "at least 8480"), "%s", why.text);
     options = fixture_options(&f);
     options.max_bytes = options.segment_bytes * 2 - 1;
     cr_assert_null(fixture_try(&f, &options, &why));
