@@ -3,9 +3,10 @@
 import os
 import shutil
 import signal
+import subprocess
 
 from . import exposition, wire
-from .process import BIN, Process, free_port, wait_until
+from .process import BIN, SANITIZED, TREE, Process, free_port, wait_until
 from .signing import SECRET, signed
 
 FAKETIME_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -28,10 +29,18 @@ def write_config(path, config):
     path.write_text("".join(f"{group} = {_libconfig(keys)};\n" for group, keys in config.items()))
 
 
+def _sanitizer_library():
+    """A sanitizer wants to be loaded before everything else."""
+    if not SANITIZED:
+        return ""
+    name = "libtsan.so" if "tsan" in str(BIN) else "libasan.so"
+    return subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip()
+
+
 def frozen_clock(now):
     """Environment under which the wall clock stands at `now`; monotonic time goes on."""
     return {
-        "LD_PRELOAD": FAKETIME_LIBRARY,
+        "LD_PRELOAD": f"{_sanitizer_library()} {FAKETIME_LIBRARY}".strip(),
         "FAKETIME": str(now),
         "FAKETIME_FMT": "%s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -75,6 +84,9 @@ class Gateway:
 
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIGPOST_", "KOTOR"))}
+        if SANITIZED:
+            kept["LSAN_OPTIONS"] = f"suppressions={TREE / 'tests' / 'lsan.supp'}:print_suppressions=0"
+            kept["ASAN_OPTIONS"] = f"detect_leaks={0 if self.wrap else 1}"  # no leaks under ptrace
         return {**kept, **self.env}
 
     def launch(self):
