@@ -41,10 +41,14 @@ struct gateway {
     atomic_uint connections;
 };
 
+struct server;
+
 struct worker {
     struct gateway *gateway;
+    struct server *server;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept;
+    int listener_fd;                    /* -1 once the loop owns it */
     h2o_socket_t *listener;             /* NULL once draining */
     h2o_multithread_receiver_t settled; /* appends whose outcome is known */
     h2o_timeout_t reply_deadline;       /* of requests that wait for the disk */

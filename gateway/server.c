@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define ACCEPTS_PER_TURN 16
 #define FILES_KEPT_FREE 128 /* for the spool, destinations, logs, event loops */
@@ -35,20 +36,22 @@ struct server {
     unsigned max_connections; /* fits the limit on open files: not what a reload may say */
     atomic_bool draining;
     _Atomic int64_t drain_deadline; /* monotonic ns */
-};
 
-/* The server of a worker: found through the configuration that all contexts share. */
-static struct server *server_of(struct worker *worker)
-{
-    return H2O_STRUCT_FROM_MEMBER(struct server, h2o, worker->ctx.globalconf);
-}
+    /* The steps that all workers take together: under lock, turn tells of a change. */
+    pthread_mutex_t lock;
+    pthread_cond_t turn;
+    unsigned n_ready;   /* workers whose loop is made */
+    unsigned n_drained; /* workers whose loop is at rest; it can still be woken */
+    bool running;       /* gate: every loop is made */
+    bool ending;        /* gate: nobody wakes a loop any more */
+};
 
 /* --- connections ------------------------------------------------------------------------------ */
 
 /* Takes a place for one more connection; false when all are taken. */
 static bool take_place(struct worker *worker)
 {
-    if (atomic_fetch_add(&worker->gateway->connections, 1) < server_of(worker)->max_connections) {
+    if (atomic_fetch_add(&worker->gateway->connections, 1) < worker->server->max_connections) {
         return true;
     }
     atomic_fetch_sub(&worker->gateway->connections, 1);
@@ -60,7 +63,7 @@ static bool take_place(struct worker *worker)
 static void give_place(void *data)
 {
     struct worker *worker = data;
-    struct server *server = server_of(worker);
+    struct server *server = worker->server;
     unsigned before = atomic_fetch_sub(&worker->gateway->connections, 1);
     if (before < server->max_connections) {
         return;
@@ -102,7 +105,7 @@ static void on_accept(h2o_socket_t *listener, const char *error)
 static void resume_if_room(struct worker *worker)
 {
     if (worker->paused &&
-        atomic_load(&worker->gateway->connections) < server_of(worker)->max_connections) {
+        atomic_load(&worker->gateway->connections) < worker->server->max_connections) {
         worker->paused = false;
         h2o_socket_read_start(worker->listener, on_accept);
     }
@@ -167,7 +170,7 @@ static void stop_listening(struct worker *worker)
 
 static void drain(struct worker *worker)
 {
-    struct server *server = server_of(worker);
+    struct server *server = worker->server;
     int64_t deadline = atomic_load(&server->drain_deadline);
     stop_listening(worker);
     h2o_evloop_run(worker->ctx.loop, 0);
@@ -184,15 +187,77 @@ static void drain(struct worker *worker)
     }
 }
 
+/* What libh2o makes for a loop borrows from a thread-local pool of the thread that makes it: the
+ * buffer for wake-ups above all. Made on another thread, the workers would share that thread's pool
+ * without a lock; so each loop is made, run and disposed of by its own thread. */
+static void init_loop(struct worker *worker)
+{
+    struct gateway *gateway = worker->gateway;
+    struct server *server = worker->server;
+    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->h2o);
+    worker->accept.ctx = &worker->ctx;
+    worker->accept.hosts = server->h2o.hosts;
+    h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
+    h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
+                     (uint64_t)(gateway_config(gateway)->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
+    worker->listener =
+        h2o_evloop_socket_create(worker->ctx.loop, worker->listener_fd, H2O_SOCKET_FLAG_DONT_READ);
+    worker->listener->data = worker;
+    worker->listener_fd = -1;
+}
+
+static void dispose_loop(struct worker *worker)
+{
+    h2o_loop_t *loop = worker->ctx.loop;
+    h2o_timeout_dispose(loop, &worker->reply_deadline);
+    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
+    h2o_context_dispose(&worker->ctx);
+    h2o_evloop_destroy(loop);
+}
+
+/* Counts this worker in and waits for the gate. */
+static void arrive(struct server *server, unsigned *count, const bool *gate)
+{
+    pthread_mutex_lock(&server->lock);
+    ++*count;
+    pthread_cond_broadcast(&server->turn);
+    while (!*gate) {
+        pthread_cond_wait(&server->turn, &server->lock);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void await_workers(struct server *server, const unsigned *count)
+{
+    pthread_mutex_lock(&server->lock);
+    while (*count < server->n_started) {
+        pthread_cond_wait(&server->turn, &server->lock);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void open_gate(struct server *server, bool *gate)
+{
+    pthread_mutex_lock(&server->lock);
+    *gate = true;
+    pthread_cond_broadcast(&server->turn);
+    pthread_mutex_unlock(&server->lock);
+}
+
 static void *run_worker(void *arg)
 {
     struct worker *worker = arg;
-    struct server *server = server_of(worker);
+    struct server *server = worker->server;
+    init_loop(worker);
+    arrive(server, &server->n_ready, &server->running);
+    h2o_socket_read_start(worker->listener, on_accept);
     while (!atomic_load(&server->draining)) {
         h2o_evloop_run(worker->ctx.loop, LOOP_WAIT_MS);
         resume_if_room(worker);
     }
     drain(worker);
+    arrive(server, &server->n_drained, &server->ending);
+    dispose_loop(worker);
     return NULL;
 }
 
@@ -234,25 +299,14 @@ static void configure_h2o(struct server *server, const struct config *config)
 
 static bool init_worker(struct server *server, struct worker *worker, struct result *why)
 {
-    const struct config *config = gateway_config(server->gateway);
     worker->gateway = server->gateway;
+    worker->server = server;
     worker->keys = keyring_reader_create(server->gateway->keyring);
     if (worker->keys == NULL) {
         return result_fail(why, "out of memory");
     }
-    int fd = listener_open(&server->address, why);
-    if (fd < 0) {
-        return false;
-    }
-    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->h2o);
-    worker->accept.ctx = &worker->ctx;
-    worker->accept.hosts = server->h2o.hosts;
-    h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
-    h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
-                     (uint64_t)(config->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
-    worker->listener = h2o_evloop_socket_create(worker->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
-    worker->listener->data = worker;
-    return true;
+    worker->listener_fd = listener_open(&server->address, why);
+    return worker->listener_fd >= 0;
 }
 
 static bool start_thread(struct worker *worker, struct result *why)
@@ -260,33 +314,26 @@ static bool start_thread(struct worker *worker, struct result *why)
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, WORKER_STACK);
-    h2o_socket_read_start(worker->listener, on_accept);
     int error = pthread_create(&worker->thread, &attr, run_worker, worker);
     pthread_attr_destroy(&attr);
     return error == 0 || result_fail_errno(why, error, "cannot start a worker thread");
 }
 
-static void dispose_worker(struct worker *worker)
-{
-    h2o_loop_t *loop = worker->ctx.loop;
-    if (loop != NULL) {
-        if (worker->listener != NULL) {
-            h2o_socket_close(worker->listener);
-        }
-        h2o_timeout_dispose(loop, &worker->reply_deadline);
-        h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
-        h2o_context_dispose(&worker->ctx);
-        h2o_evloop_destroy(loop);
-    }
-    keyring_reader_destroy(worker->keys);
-}
-
 void server_destroy(struct server *server)
 {
+    open_gate(server, &server->ending);
+    for (unsigned i = 0; i < server->n_started; i++) {
+        pthread_join(server->workers[i].thread, NULL);
+    }
     for (unsigned i = 0; i < server->n_workers; i++) {
-        dispose_worker(&server->workers[i]);
+        if (server->workers[i].listener_fd >= 0) {
+            close(server->workers[i].listener_fd);
+        }
+        keyring_reader_destroy(server->workers[i].keys);
     }
     h2o_config_dispose(&server->h2o);
+    pthread_cond_destroy(&server->turn);
+    pthread_mutex_destroy(&server->lock);
     free(server->workers);
     free(server);
 }
@@ -309,6 +356,8 @@ static bool start_workers(struct server *server, struct result *why)
         }
         server->n_started++;
     }
+    await_workers(server, &server->n_ready);
+    open_gate(server, &server->running);
     return true;
 }
 
@@ -327,6 +376,11 @@ struct server *server_start(struct gateway *gateway, struct result *why)
     server->workers = workers;
     server->n_workers = config->server.workers;
     server->max_connections = config->server.max_connections;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->turn, NULL);
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        workers[i].listener_fd = -1;
+    }
     configure_h2o(server, config);
     if (!start_workers(server, why)) {
         server_drain(server, clock_mono_ns());
@@ -343,12 +397,12 @@ unsigned server_port(const struct server *server)
 
 void server_drain(struct server *server, int64_t deadline_mono_ns)
 {
+    await_workers(server, &server->n_ready);
     atomic_store(&server->drain_deadline, deadline_mono_ns);
     atomic_store(&server->draining, true);
+    open_gate(server, &server->running);
     for (unsigned i = 0; i < server->n_started; i++) {
         h2o_multithread_send_message(&server->workers[i].settled, NULL);
     }
-    for (unsigned i = 0; i < server->n_started; i++) {
-        pthread_join(server->workers[i].thread, NULL);
-    }
+    await_workers(server, &server->n_drained);
 }
