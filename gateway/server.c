@@ -24,7 +24,7 @@
 #define LOOP_WAIT_MS 1000   /* longest sleep of a loop: bounds the drain's reaction */
 #define DRAIN_WAIT_MS 20
 #define REPLY_GRACE_MS 5000 /* for the disk, behind spool.wait */
-#define WORKER_STACK (2 * 1024 * 1024)
+#define WORKER_STACK ((size_t)2 * 1024 * 1024)
 
 struct server {
     struct gateway *gateway;
