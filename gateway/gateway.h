@@ -19,6 +19,7 @@
 
 #include <h2o.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #define GATEWAY_DESTINATIONS_MAX 8
@@ -48,7 +49,7 @@ struct worker {
     struct server *server;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept;
-    int listener_fd;                    /* -1 once the loop owns it */
+    int listen_fd;                      /* -1 once the listener has it */
     h2o_socket_t *listener;             /* NULL once draining */
     h2o_multithread_receiver_t settled; /* appends whose outcome is known */
     h2o_timeout_t reply_deadline;       /* of requests that wait for the disk */
@@ -56,6 +57,7 @@ struct worker {
     struct keyring_reader *keys;
     bool paused; /* at the connection cap: the listener is not read */
     pthread_t thread;
+    sem_t go; /* server.c: the next step of its life may begin */
 };
 
 /* The worker on whose loop a request runs. */

@@ -2,19 +2,24 @@
  *
  * The connection cap is one number for all workers. A worker that finds it reached stops reading
  * its listener, so that further connections wait in the kernel's backlog; the worker that closes a
- * connection wakes those that paused. Idle keep-alive connections would hold up the drain until
- * their timeout: they are shut down when no request has begun on them.
+ * connection wakes those that paused.
+ *
+ * The buffers of libh2o's sockets come from an allocator of the thread that made the socket and go
+ * back to it, without a lock. A worker therefore makes and frees everything of its loop on its own
+ * thread: it says when it is ready and when it has drained (`step`), and waits to be let go on
+ * (`go`), to serve and, when nobody wakes it any more, to its end.
  */
 #include "gateway/server.h"
 
 #include "base/clock.h"
 #include "gateway/append_wait.h"
+#include "gateway/drain.h"
 #include "gateway/listener.h"
 #include "gateway/routes.h"
 
 #include <errno.h>
-#include <h2o/http1.h>
 #include <inttypes.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,7 +27,6 @@
 #define ACCEPTS_PER_TURN 16
 #define FILES_KEPT_FREE 128 /* for the spool, destinations, logs, event loops */
 #define LOOP_WAIT_MS 1000   /* longest sleep of a loop: bounds the drain's reaction */
-#define DRAIN_WAIT_MS 20
 #define REPLY_GRACE_MS 5000 /* for the disk, behind spool.wait */
 #define WORKER_STACK ((size_t)2 * 1024 * 1024)
 
@@ -34,17 +38,21 @@ struct server {
     unsigned n_workers;
     unsigned n_started;
     unsigned max_connections; /* fits the limit on open files: not what a reload may say */
+    sem_t step;               /* a worker is ready, or has drained */
     atomic_bool draining;
     _Atomic int64_t drain_deadline; /* monotonic ns */
 
-    /* The steps that all workers take together: under lock, turn tells of a change. */
-    pthread_mutex_t lock;
-    pthread_cond_t turn;
-    unsigned n_ready;   /* workers whose loop is made */
-    unsigned n_drained; /* workers whose loop is at rest; it can still be woken */
-    bool running;       /* gate: every loop is made */
-    bool ending;        /* gate: nobody wakes a loop any more */
+/* What a worker's thread is given. */
+struct start {
+    struct server *server;
+    struct worker *worker;
 };
+
+/* The server of a worker: found through the configuration that all contexts share. */
+static struct server *server_of(struct worker *worker)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct server, h2o, worker->ctx.globalconf);
+}
 
 /* --- connections ------------------------------------------------------------------------------ */
 
@@ -119,41 +127,6 @@ static void on_settled(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mes
     append_wait_settle(messages);
 }
 
-static int count_begun(h2o_req_t *req, void *count)
-{
-    if (req->timestamps.request_begin_at.tv_sec != 0) {
-        ++*(unsigned *)count;
-    }
-    return 0;
-}
-
-static int shut_down(h2o_req_t *req, void *only_idle)
-{
-    if (only_idle == NULL || req->timestamps.request_begin_at.tv_sec == 0) {
-        h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
-        shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
-    }
-    return 0;
-}
-
-static unsigned requests_begun(struct worker *worker)
-{
-    unsigned count = 0;
-    worker->ctx.globalconf->http1.callbacks.foreach_request(&worker->ctx, count_begun, &count);
-    return count;
-}
-
-static void close_connections(struct worker *worker, bool only_idle)
-{
-    worker->ctx.globalconf->http1.callbacks.foreach_request(&worker->ctx, shut_down,
-                                                            only_idle ? worker : NULL);
-}
-
-static bool has_connections(struct worker *worker)
-{
-    return !h2o_linklist_is_empty(&worker->ctx.http1._conns);
-}
-
 /* Connections that the kernel has accepted for us already are ours to answer. The flag ends
  * keep-alive; h2o_context_request_shutdown would set it too, but also starts a timer of HTTP/2 that
  * nothing stops. */
@@ -170,20 +143,42 @@ static void stop_listening(struct worker *worker)
 
 static void drain(struct worker *worker)
 {
-    struct server *server = worker->server;
-    int64_t deadline = atomic_load(&server->drain_deadline);
     stop_listening(worker);
-    h2o_evloop_run(worker->ctx.loop, 0);
-    while ((requests_begun(worker) != 0 || worker->waiting != 0) && clock_mono_ns() < deadline) {
-        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+    drain_requests(worker, atomic_load(&server_of(worker)->drain_deadline));
+}
+
+/* On the worker's thread. */
+static void open_loop(struct server *server, struct worker *worker)
+{
+    const struct config *config = gateway_config(server->gateway);
+    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->h2o);
+    worker->accept.ctx = &worker->ctx;
+    worker->accept.hosts = server->h2o.hosts;
+    h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
+    h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
+                     (uint64_t)(config->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
+    worker->listener =
+        h2o_evloop_socket_create(worker->ctx.loop, worker->listen_fd, H2O_SOCKET_FLAG_DONT_READ);
+    worker->listen_fd = -1;
+    worker->listener->data = worker;
+}
+
+static void close_loop(struct worker *worker)
+{
+    h2o_loop_t *loop = worker->ctx.loop;
+    if (worker->listener != NULL) {
+        h2o_socket_close(worker->listener);
     }
-    close_connections(worker, true);
-    h2o_evloop_run(worker->ctx.loop, 0);
-    close_connections(worker, false);
-    /* What the spool still holds of ours must come back before the loop may end. */
-    int64_t last = clock_mono_ns() + NS_PER_SECOND;
-    while (worker->waiting != 0 || (has_connections(worker) && clock_mono_ns() < last)) {
-        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+    h2o_timeout_dispose(loop, &worker->reply_deadline);
+    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
+    h2o_context_dispose(&worker->ctx);
+    h2o_evloop_destroy(loop);
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0 && errno == EINTR) {
+        /* a signal: go on waiting */
     }
 }
 
@@ -246,18 +241,23 @@ static void open_gate(struct server *server, bool *gate)
 
 static void *run_worker(void *arg)
 {
-    struct worker *worker = arg;
-    struct server *server = worker->server;
-    init_loop(worker);
-    arrive(server, &server->n_ready, &server->running);
-    h2o_socket_read_start(worker->listener, on_accept);
-    while (!atomic_load(&server->draining)) {
-        h2o_evloop_run(worker->ctx.loop, LOOP_WAIT_MS);
-        resume_if_room(worker);
+    struct start *start = arg;
+    struct worker *worker = start->worker;
+    struct server *server = start->server;
+    open_loop(server, worker);
+    sem_post(&server->step);
+    wait_for(&worker->go);
+    if (!atomic_load(&server->draining)) {
+        h2o_socket_read_start(worker->listener, on_accept);
+        while (!atomic_load(&server->draining)) {
+            h2o_evloop_run(worker->ctx.loop, LOOP_WAIT_MS);
+            resume_if_room(worker);
+        }
+        drain(worker);
     }
-    drain(worker);
-    arrive(server, &server->n_drained, &server->ending);
-    dispose_loop(worker);
+    sem_post(&server->step);
+    wait_for(&worker->go);
+    close_loop(worker);
     return NULL;
 }
 
@@ -305,32 +305,55 @@ static bool init_worker(struct server *server, struct worker *worker, struct res
     if (worker->keys == NULL) {
         return result_fail(why, "out of memory");
     }
-    worker->listener_fd = listener_open(&server->address, why);
-    return worker->listener_fd >= 0;
+    worker->listen_fd = listener_open(&server->address, why);
+    return worker->listen_fd >= 0;
 }
 
-static bool start_thread(struct worker *worker, struct result *why)
+/* Returns when the worker is ready to be let go. */
+static bool start_thread(struct server *server, struct worker *worker, struct result *why)
 {
+    struct start start = {server, worker};
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, WORKER_STACK);
-    int error = pthread_create(&worker->thread, &attr, run_worker, worker);
+    int error = pthread_create(&worker->thread, &attr, run_worker, &start);
     pthread_attr_destroy(&attr);
-    return error == 0 || result_fail_errno(why, error, "cannot start a worker thread");
+    if (error != 0) {
+        return result_fail_errno(why, error, "cannot start a worker thread");
+    }
+    server->n_started++;
+    wait_for(&server->step);
+    return true;
+}
+
+static void let_workers_go(struct server *server)
+{
+    for (unsigned i = 0; i < server->n_started; i++) {
+        sem_post(&server->workers[i].go);
+    }
+}
+
+static void wait_for_workers(struct server *server)
+{
+    for (unsigned i = 0; i < server->n_started; i++) {
+        wait_for(&server->step);
+    }
 }
 
 void server_destroy(struct server *server)
 {
-    open_gate(server, &server->ending);
+    let_workers_go(server);
     for (unsigned i = 0; i < server->n_started; i++) {
         pthread_join(server->workers[i].thread, NULL);
     }
     for (unsigned i = 0; i < server->n_workers; i++) {
-        if (server->workers[i].listener_fd >= 0) {
-            close(server->workers[i].listener_fd);
+        if (server->workers[i].listen_fd >= 0) {
+            close(server->workers[i].listen_fd);
         }
         keyring_reader_destroy(server->workers[i].keys);
+        sem_destroy(&server->workers[i].go);
     }
+    sem_destroy(&server->step);
     h2o_config_dispose(&server->h2o);
     pthread_cond_destroy(&server->turn);
     pthread_mutex_destroy(&server->lock);
@@ -351,14 +374,22 @@ static bool start_workers(struct server *server, struct result *why)
         }
     }
     for (unsigned i = 0; i < server->n_workers; i++) {
-        if (!start_thread(&server->workers[i], why)) {
+        if (!start_thread(server, &server->workers[i], why)) {
             return false;
         }
-        server->n_started++;
     }
     await_workers(server, &server->n_ready);
     open_gate(server, &server->running);
     return true;
+}
+
+static void init_steps(struct server *server)
+{
+    sem_init(&server->step, 0, 0);
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        sem_init(&server->workers[i].go, 0, 0);
+        server->workers[i].listen_fd = -1;
+    }
 }
 
 struct server *server_start(struct gateway *gateway, struct result *why)
@@ -376,14 +407,13 @@ struct server *server_start(struct gateway *gateway, struct result *why)
     server->workers = workers;
     server->n_workers = config->server.workers;
     server->max_connections = config->server.max_connections;
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->turn, NULL);
-    for (unsigned i = 0; i < server->n_workers; i++) {
-        workers[i].listener_fd = -1;
-    }
+    init_steps(server);
     configure_h2o(server, config);
-    if (!start_workers(server, why)) {
-        server_drain(server, clock_mono_ns());
+    bool started = start_workers(server, why);
+    atomic_store(&server->draining, !started);
+    let_workers_go(server);
+    if (!started) {
+        wait_for_workers(server);
         server_destroy(server);
         return NULL;
     }
@@ -404,5 +434,5 @@ void server_drain(struct server *server, int64_t deadline_mono_ns)
     for (unsigned i = 0; i < server->n_started; i++) {
         h2o_multithread_send_message(&server->workers[i].settled, NULL);
     }
-    await_workers(server, &server->n_drained);
+    wait_for_workers(server);
 }
