@@ -81,6 +81,14 @@ static void give_place(void *data)
     }
 }
 
+/* Asks for the peer's address while the kernel has it: that of a connection that was reset is gone,
+ * while a request that came before the reset is still read. libh2o keeps the answer. */
+static bool peer_is_known(h2o_socket_t *sock)
+{
+    struct sockaddr_storage peer;
+    return h2o_socket_getpeername(sock, (struct sockaddr *)&peer) != 0;
+}
+
 /* True when more may be waiting. */
 static bool accept_some(struct worker *worker)
 {
@@ -97,7 +105,11 @@ static bool accept_some(struct worker *worker)
         }
         sock->on_close.cb = give_place;
         sock->on_close.data = worker;
-        h2o_accept(&worker->accept, sock);
+        if (peer_is_known(sock)) {
+            h2o_accept(&worker->accept, sock);
+        } else {
+            h2o_socket_close(sock);
+        }
     }
     return true;
 }
