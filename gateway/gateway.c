@@ -169,6 +169,13 @@ failed:
     return NULL;
 }
 
+bool gateway_spool_failed(struct gateway *gateway)
+{
+    struct spool_stats stats;
+    spool_get_stats(gateway->spool, &stats);
+    return stats.failed;
+}
+
 void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns)
 {
     destinations_stop(gateway, deadline_mono_ns);

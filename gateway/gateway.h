@@ -84,6 +84,9 @@ void gateway_say_warnings(const struct config *config, char *const *environment)
 /* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
 
+/* Has a write or sync of the spool failed for good? Before gateway_stop. */
+bool gateway_spool_failed(struct gateway *gateway);
+
 /* Stops the destinations (until the monotonic deadline), then the spool. Before gateway_close, and
  * before the server is freed: the spool's thread may still be waking a worker. */
 void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns);

@@ -136,13 +136,6 @@ static void tick(struct housekeeper *self)
     }
 }
 
-static bool spool_failed(struct gateway *gateway)
-{
-    struct spool_stats stats;
-    spool_get_stats(gateway->spool, &stats);
-    return stats.failed;
-}
-
 static int loop(struct housekeeper *self)
 {
     int64_t next_tick = clock_mono_ns();
@@ -156,7 +149,7 @@ static int loop(struct housekeeper *self)
         if ((fds[0].revents & POLLIN) != 0 && take_signal(self)) {
             return 0;
         }
-        if (spool_failed(self->gateway)) {
+        if (gateway_spool_failed(self->gateway)) {
             LOG_ERROR("the spool failed; stopping so that a restart can scan it");
             return 1;
         }

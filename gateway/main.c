@@ -97,9 +97,10 @@ static int serve(struct gateway *gateway, const char *config_path)
     housekeeper_end_on_second_signal();
     int64_t deadline = clock_mono_ns() + gateway_config(gateway)->server.drain_timeout;
     server_drain(server, deadline);
+    bool failed = result != 0 || gateway_spool_failed(gateway);
     gateway_stop(gateway, deadline);
     server_destroy(server);
-    return result == 0 ? EXIT_CLEAN : EXIT_RUN;
+    return failed ? EXIT_RUN : EXIT_CLEAN;
 }
 
 static int run(const struct arguments *arguments)
