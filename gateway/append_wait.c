@@ -18,6 +18,7 @@ struct append_wait {
     struct append_wait **hook; /* in the request's pool, points back here while req is set */
     int64_t started_ns;
     enum spool_outcome outcome;
+    struct append_wait *next; /* once settled */
 };
 
 /* The request is no longer this append's to answer. Returns it. */
@@ -123,10 +124,17 @@ static void settle(struct append_wait *wait)
 
 void append_wait_settle(h2o_linklist_t *messages)
 {
+    struct append_wait *settled = NULL;
     while (!h2o_linklist_is_empty(messages)) {
         struct append_wait *wait =
             H2O_STRUCT_FROM_MEMBER(struct append_wait, message.link, messages->next);
         h2o_linklist_unlink(&wait->message.link);
+        wait->next = settled;
+        settled = wait;
+    }
+    while (settled != NULL) {
+        struct append_wait *wait = settled;
+        settled = wait->next;
         settle(wait);
         wait->worker->waiting--;
         free(wait);

@@ -42,11 +42,8 @@ struct gateway {
     atomic_uint connections;
 };
 
-struct server;
-
 struct worker {
     struct gateway *gateway;
-    struct server *server;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept;
     int listen_fd;                      /* -1 once the listener has it */

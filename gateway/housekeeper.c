@@ -14,8 +14,6 @@
 #define TICK_MS 1000
 #define KEYS_TICKS 10 /* the key sources are looked at that often even when no event came */
 
-extern char **environ;
-
 struct housekeeper {
     struct gateway *gateway;
     const char *config_path;

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { EXIT_CLEAN = 0, EXIT_RUN = 1, EXIT_CONFIG = 2 };
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_VERSION, ACTION_HELP, ACTION_REFERENCE };
@@ -18,8 +19,6 @@ struct arguments {
     const char *config_path; /* NULL: the default file, if it is there */
     enum action action;
 };
-
-extern char **environ;
 
 static const char usage[] =
     "usage: sigpost [-c FILE] [--check] [--version] [--help]\n"

@@ -41,6 +41,7 @@ struct server {
     sem_t step;               /* a worker is ready, or has drained */
     atomic_bool draining;
     _Atomic int64_t drain_deadline; /* monotonic ns */
+};
 
 /* What a worker's thread is given. */
 struct start {
@@ -59,7 +60,7 @@ static struct server *server_of(struct worker *worker)
 /* Takes a place for one more connection; false when all are taken. */
 static bool take_place(struct worker *worker)
 {
-    if (atomic_fetch_add(&worker->gateway->connections, 1) < worker->server->max_connections) {
+    if (atomic_fetch_add(&worker->gateway->connections, 1) < server_of(worker)->max_connections) {
         return true;
     }
     atomic_fetch_sub(&worker->gateway->connections, 1);
@@ -71,7 +72,7 @@ static bool take_place(struct worker *worker)
 static void give_place(void *data)
 {
     struct worker *worker = data;
-    struct server *server = worker->server;
+    struct server *server = server_of(worker);
     unsigned before = atomic_fetch_sub(&worker->gateway->connections, 1);
     if (before < server->max_connections) {
         return;
@@ -125,7 +126,7 @@ static void on_accept(h2o_socket_t *listener, const char *error)
 static void resume_if_room(struct worker *worker)
 {
     if (worker->paused &&
-        atomic_load(&worker->gateway->connections) < worker->server->max_connections) {
+        atomic_load(&worker->gateway->connections) < server_of(worker)->max_connections) {
         worker->paused = false;
         h2o_socket_read_start(worker->listener, on_accept);
     }
@@ -194,63 +195,6 @@ static void wait_for(sem_t *semaphore)
     }
 }
 
-/* What libh2o makes for a loop borrows from a thread-local pool of the thread that makes it: the
- * buffer for wake-ups above all. Made on another thread, the workers would share that thread's pool
- * without a lock; so each loop is made, run and disposed of by its own thread. */
-static void init_loop(struct worker *worker)
-{
-    struct gateway *gateway = worker->gateway;
-    struct server *server = worker->server;
-    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->h2o);
-    worker->accept.ctx = &worker->ctx;
-    worker->accept.hosts = server->h2o.hosts;
-    h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
-    h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
-                     (uint64_t)(gateway_config(gateway)->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
-    worker->listener =
-        h2o_evloop_socket_create(worker->ctx.loop, worker->listener_fd, H2O_SOCKET_FLAG_DONT_READ);
-    worker->listener->data = worker;
-    worker->listener_fd = -1;
-}
-
-static void dispose_loop(struct worker *worker)
-{
-    h2o_loop_t *loop = worker->ctx.loop;
-    h2o_timeout_dispose(loop, &worker->reply_deadline);
-    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
-    h2o_context_dispose(&worker->ctx);
-    h2o_evloop_destroy(loop);
-}
-
-/* Counts this worker in and waits for the gate. */
-static void arrive(struct server *server, unsigned *count, const bool *gate)
-{
-    pthread_mutex_lock(&server->lock);
-    ++*count;
-    pthread_cond_broadcast(&server->turn);
-    while (!*gate) {
-        pthread_cond_wait(&server->turn, &server->lock);
-    }
-    pthread_mutex_unlock(&server->lock);
-}
-
-static void await_workers(struct server *server, const unsigned *count)
-{
-    pthread_mutex_lock(&server->lock);
-    while (*count < server->n_started) {
-        pthread_cond_wait(&server->turn, &server->lock);
-    }
-    pthread_mutex_unlock(&server->lock);
-}
-
-static void open_gate(struct server *server, bool *gate)
-{
-    pthread_mutex_lock(&server->lock);
-    *gate = true;
-    pthread_cond_broadcast(&server->turn);
-    pthread_mutex_unlock(&server->lock);
-}
-
 static void *run_worker(void *arg)
 {
     struct start *start = arg;
@@ -312,7 +256,6 @@ static void configure_h2o(struct server *server, const struct config *config)
 static bool init_worker(struct server *server, struct worker *worker, struct result *why)
 {
     worker->gateway = server->gateway;
-    worker->server = server;
     worker->keys = keyring_reader_create(server->gateway->keyring);
     if (worker->keys == NULL) {
         return result_fail(why, "out of memory");
@@ -367,8 +310,6 @@ void server_destroy(struct server *server)
     }
     sem_destroy(&server->step);
     h2o_config_dispose(&server->h2o);
-    pthread_cond_destroy(&server->turn);
-    pthread_mutex_destroy(&server->lock);
     free(server->workers);
     free(server);
 }
@@ -390,8 +331,6 @@ static bool start_workers(struct server *server, struct result *why)
             return false;
         }
     }
-    await_workers(server, &server->n_ready);
-    open_gate(server, &server->running);
     return true;
 }
 
@@ -439,10 +378,8 @@ unsigned server_port(const struct server *server)
 
 void server_drain(struct server *server, int64_t deadline_mono_ns)
 {
-    await_workers(server, &server->n_ready);
     atomic_store(&server->drain_deadline, deadline_mono_ns);
     atomic_store(&server->draining, true);
-    open_gate(server, &server->running);
     for (unsigned i = 0; i < server->n_started; i++) {
         h2o_multithread_send_message(&server->workers[i].settled, NULL);
     }

@@ -128,7 +128,8 @@ static bool read_exactly(int fd, uint8_t *to, size_t len, uint64_t offset)
 static bool rebuild_header(struct spool *spool, int fd, uint64_t first, uint64_t size,
                            struct segment_header *header)
 {
-    uint8_t bytes[SEGMENT_FRAME_LEN > SEGMENT_HEADER_LEN ? SEGMENT_FRAME_LEN : SEGMENT_HEADER_LEN];
+    _Static_assert(SEGMENT_FRAME_LEN >= SEGMENT_HEADER_LEN, "bytes holds either header");
+    uint8_t bytes[SEGMENT_FRAME_LEN];
     struct segment_frame frame;
     if (!read_exactly(fd, bytes, SEGMENT_FRAME_LEN, SEGMENT_HEADER_LEN) ||
         !segment_frame_decode(bytes, &frame) || frame.sequence != first) {

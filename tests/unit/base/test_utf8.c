@@ -68,7 +68,8 @@ Test(utf8, a_bad_byte_is_found_wherever_it_is)
             s[at] = 'a';
         }
         if (len >= 2) {
-            memcpy(s + len - 2, "\xc3\xa9", 2);
+            s[len - 2] = '\xc3';
+            s[len - 1] = '\xa9';
             cr_assert(utf8_valid(s, len));
             cr_assert_not(utf8_valid(s, len - 1));
         }
