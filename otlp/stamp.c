@@ -175,7 +175,7 @@ static void close_message(struct splice *s, struct wire *w, const struct opened 
     if (opened->padded && width < opened->width) {
         width = opened->width;
     }
-    if (buf_reserve(s->out, width) == NULL) {
+    if (buf_reserve(s->out, width > opened->width ? width - opened->width : 0) == NULL) {
         return;
     }
     char *length = s->out->data + opened->content_at - opened->width;

@@ -4,7 +4,7 @@
  * Input: one byte for the signal and how to read the rest (the request itself, or the tape of
  * otlp_generate.h for one by the schema or one that is hard to stamp), then the rest.
  */
-#include "tests/unit/otlp/otlp_stamp.h"
+#include "tests/unit/otlp/otlp_stamp_hard.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
