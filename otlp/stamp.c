@@ -69,9 +69,6 @@ static size_t stamps_size(const struct stamp_attribute *attributes, size_t n)
             return SIZE_MAX;
         }
         sum += field_size(pair_size(&attributes[i]));
-        if (sum > WIRE_LENGTH_MAX) {
-            return SIZE_MAX;
-        }
     }
     return sum;
 }

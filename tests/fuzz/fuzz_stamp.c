@@ -2,7 +2,8 @@
  * once in every resource, is what decode, edit and encode would give, and stays the same when
  * stamped again; whatever does not is not misread.
  * Input: one byte for the signal and how to read the rest (the request itself, or the tape of
- * otlp_generate.h for one by the schema or one that is hard to stamp), then the rest.
+ * otlp_generate.h for one by the schema or one that is hard to stamp), then the rest. What
+ * fuzz_validate has learnt is input of the first kind, with all stamps.
  */
 #include "tests/unit/otlp/otlp_stamp_hard.h"
 
@@ -14,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     enum signal signal = (enum signal)(data[0] % SIGNAL_COUNT);
-    size_t n = data[0] / 4 % (STAMP_SAMPLE_COUNT + 1);
+    size_t n = STAMP_SAMPLE_COUNT - data[0] / 4 % (STAMP_SAMPLE_COUNT + 1);
     unsigned way = data[0] / 64;
     struct buf b = BUF_INIT;
     uint64_t items = 0;
