@@ -19,7 +19,7 @@
 _Static_assert(JSON_TEXT_MAX <= (size_t)1 << (7 * LENGTH_BYTES - 2), "lengths must fit");
 
 /* Both are told in words below. */
-_Static_assert(JSON_TEXT_MAX == (size_t)64 << 20 && VALIDATE_DEPTH_MAX == 64, "see the sentences");
+_Static_assert(JSON_TEXT_MAX >> 20 == 64 && VALIDATE_DEPTH_MAX == 64, "see the sentences");
 
 size_t json_length_open(struct buf *out)
 {
@@ -249,11 +249,7 @@ static bool take_request(struct json_mapping *map, const ProtobufCMessageDescrip
 bool json_to_request(enum signal signal, struct slice json, struct buf *out,
                      struct json_fault *fault)
 {
-    struct json_mapping map;
-    map.lex = json_lex_over(json);
-    map.out = out;
-    map.fault = fault;
-    map.depth = 0;
+    struct json_mapping map = {.lex = json_lex_over(json), .out = out, .fault = fault};
     fault->text[0] = '\0';
     size_t len = out->len;
     bool done = take_request(&map, signal_info(signal)->request);

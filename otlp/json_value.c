@@ -109,7 +109,7 @@ static bool take_bool(struct json_mapping *map, enum json_kind kind)
     if (!json_literal(&map->lex, kind)) {
         return json_fault_lex(map);
     }
-    buf_append_char(map->out, kind == JSON_TRUE);
+    buf_append_char(map->out, (char)(kind == JSON_TRUE ? 1 : 0));
     return true;
 }
 
@@ -117,6 +117,7 @@ static bool take_bool(struct json_mapping *map, enum json_kind kind)
  * or from the free room of out where it has escapes. */
 static bool read_number(struct json_mapping *map, enum json_kind kind, struct slice *number)
 {
+    *number = slice_make(NULL, 0);
     if (kind == JSON_NUMBER) {
         return json_number(&map->lex, number) || json_fault_lex(map);
     }
@@ -173,12 +174,11 @@ static bool take_integer(struct json_mapping *map, enum json_kind kind, Protobuf
 {
     uint64_t value = 0;
     bool read = false;
+    if (type == PROTOBUF_C_TYPE_ENUM && kind != JSON_NUMBER) {
+        return json_fault_kind(map, kind);
+    }
     switch (type) {
     case PROTOBUF_C_TYPE_ENUM:
-        if (kind != JSON_NUMBER) {
-            return json_fault_kind(map, kind);
-        }
-        /* fall through */
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:

@@ -15,6 +15,9 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define WAY_DEPTH_MAX 10
+#define WAY_MAX 1024
+
 static const char *const punctuation[] = {"{}",
                                           "[]",
                                           "{",
@@ -41,39 +44,55 @@ static const char *const punctuation[] = {"{}",
                                           "\"00112233445566778899aabbccddeeff\"",
                                           "\"\""};
 
-/* "resourceSpans":[{ and the like: the way down to a random field of the signal. */
-static void write_way(const ProtobufCMessageDescriptor *type, unsigned seed, char *out, size_t room)
+static const char *pick_punctuation(unsigned seed)
 {
+    return punctuation[seed % (sizeof(punctuation) / sizeof(punctuation[0]))];
+}
+
+/* "resourceSpans":[{"scopeSpans":[{"schemaUrl":""}]}] and the like: a random way down from the
+ * request, closed again. */
+static void write_way(const ProtobufCMessageDescriptor *type, unsigned seed, char out[WAY_MAX])
+{
+    char close[2 * WAY_DEPTH_MAX];
+    size_t closes = 0;
     size_t n = 0;
-    for (unsigned depth = seed % 8; n + 64 < room; depth--, seed = seed * 1103515245 + 12345) {
+    for (unsigned depth = 1 + seed % WAY_DEPTH_MAX; depth > 0; depth--) {
+        seed = seed * 1103515245 + 12345;
         const ProtobufCFieldDescriptor *field = &type->fields[seed / 65536 % type->n_fields];
+        bool list = field->label == PROTOBUF_C_LABEL_REPEATED;
+        bool object = field->type == PROTOBUF_C_TYPE_MESSAGE;
         out[n++] = '"';
         for (const char *c = field->name; *c != '\0'; c++) {
             bool upper = *c == '_';
             c += upper ? 1 : 0;
             out[n++] = (char)(upper ? *c - 0x20 : *c);
         }
-        bool list = field->label == PROTOBUF_C_LABEL_REPEATED;
-        bool object = field->type == PROTOBUF_C_TYPE_MESSAGE;
-        n += (size_t)snprintf(out + n, room - n, "\":%s%s", list ? "[" : "", object ? "{" : "");
-        if (!object || depth == 0) {
+        n += (size_t)snprintf(out + n, WAY_MAX - n, "\":%s%s", list ? "[" : "",
+                              object ? "{" : pick_punctuation(seed / 256));
+        close[closes] = ']';
+        closes += list ? 1 : 0;
+        close[closes] = '}';
+        closes += object ? 1 : 0;
+        if (!object) {
             break;
         }
         type = field->descriptor;
+    }
+    while (closes > 0) {
+        out[n++] = close[--closes];
     }
     out[n] = '\0';
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
-    char way[512];
-    const char *word = punctuation[seed / 8 % (sizeof(punctuation) / sizeof(punctuation[0]))];
+    char way[WAY_MAX];
+    const char *word = pick_punctuation(seed / 8);
     if (seed % 2 == 0 || size == 0) {
         return LLVMFuzzerMutate(data, size, max_size);
     }
     if (seed % 4 == 1) {
-        write_way(signal_info((enum signal)(data[0] % SIGNAL_COUNT))->request, seed / 4, way,
-                  sizeof(way));
+        write_way(signal_info((enum signal)(data[0] % SIGNAL_COUNT))->request, seed / 4, way);
         word = way;
     }
     size_t len = strlen(word);

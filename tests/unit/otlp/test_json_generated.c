@@ -234,7 +234,7 @@ static void print_name(struct buf *out, const char *name)
     for (; *name != '\0'; name++) {
         bool upper = *name == '_';
         name += upper ? 1 : 0;
-        buf_append_char(out, upper ? (char)(*name - 0x20) : *name);
+        buf_append_char(out, (char)(upper ? *name - 0x20 : *name));
     }
     buf_append_str(out, "\"");
     print_blank(out);

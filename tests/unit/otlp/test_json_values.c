@@ -5,17 +5,18 @@
 #include <inttypes.h>
 #include <math.h>
 
-static char text[8192];
+#define TEXT_MAX 8192
 
-__attribute__((format(printf, 1, 2))) static const char *format_text(const char *format, ...)
+static char text[TEXT_MAX];
+
+static const char *fitting(int wrote)
 {
-    va_list args;
-    va_start(args, format);
-    int wrote = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    cr_assert(wrote > 0 && (size_t)wrote < sizeof(text));
+    cr_assert(wrote > 0 && wrote < TEXT_MAX);
     return text;
 }
+
+/* The text, formatted. */
+#define FORMAT(...) fitting(snprintf(text, sizeof(text), __VA_ARGS__))
 
 static any_value *body_of(const logs_request *request)
 {
@@ -28,7 +29,7 @@ static void expect_string(const char *json, const char *bytes, size_t len)
 {
     struct buf out;
     struct json_fault fault;
-    format_text(BODY("\"stringValue\":%s"), json);
+    FORMAT(BODY("\"stringValue\":%s"), json);
     cr_assert(convert(SIGNAL_LOGS, text, strlen(text), &out, &fault), "%s: %s", json, fault.text);
     /* Five lengths lie around the string, each preceded by a tag; protobuf-c would cut at a NUL. */
     struct wire w = wire_over(out.data, out.len);
@@ -78,7 +79,7 @@ Test(json_values, a_special_byte_at_any_place_of_a_string_is_seen)
         for (int before = 0; before < 20; before++) {
             snprintf(string, sizeof(string), "\"%.*s%s%.*s\"", before, "abcdefghijklmnopqrst",
                      cases[i].piece, 20 - before, "ABCDEFGHIJKLMNOPQRST");
-            expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"stringValue\":%s"), string),
+            expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"stringValue\":%s"), string),
                                cases[i].why);
         }
     }
@@ -114,7 +115,7 @@ Test(json_values, strings_that_are_none)
         {"'a'", "expected a string, found something else"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"stringValue\":%s"), cases[i][0]),
+        expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"stringValue\":%s"), cases[i][0]),
                            cases[i][1]);
     }
 }
@@ -124,7 +125,7 @@ Test(json_values, strings_that_are_none)
 static void expect_base64(const char *json, const char *bytes, size_t len)
 {
     logs_request *request =
-        (logs_request *)decoded(SIGNAL_LOGS, format_text(BODY("\"bytesValue\":\"%s\""), json));
+        (logs_request *)decoded(SIGNAL_LOGS, FORMAT(BODY("\"bytesValue\":\"%s\""), json));
     ProtobufCBinaryData value = body_of(request)->bytes_value;
     cr_assert_eq(value.len, len, "%s: %zu", json, value.len);
     cr_assert(len == 0 || memcmp(value.data, bytes, len) == 0, "%s", json);
@@ -153,7 +154,7 @@ Test(json_values, base64_that_is_none)
         "AA=",  "AAE==",     "AAEC=",    "A=A=",     "AA==AA==", "====", "A A=",
         "AA!=", "AA\\u0000", "AAEC====", "\xc3\xa9", "AA\\n"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"bytesValue\":\"%s\""), cases[i]),
+        expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"bytesValue\":\"%s\""), cases[i]),
                            "body.bytesValue: expected a string of base64, found a string that is "
                            "none, at byte");
     }
@@ -188,7 +189,7 @@ Test(json_values, ids_are_hex_of_one_length)
         {"\"spanId\":1", "expected a string of 16 hex digits or none, found a number"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_refused_for(SIGNAL_TRACES, format_text(SPAN("%s"), cases[i][0]), cases[i][1]);
+        expect_refused_for(SIGNAL_TRACES, FORMAT(SPAN("%s"), cases[i][0]), cases[i][1]);
     }
     expect_taken(SIGNAL_METRICS,
                  POINT("\"exemplars\":[{\"spanId\":\"0011223344556677\",\"traceId\":\"\"}]"));
@@ -201,7 +202,7 @@ Test(json_values, ids_are_hex_of_one_length)
 static void expect_int64(const char *json, int64_t value)
 {
     logs_request *request =
-        (logs_request *)decoded(SIGNAL_LOGS, format_text(BODY("\"intValue\":%s"), json));
+        (logs_request *)decoded(SIGNAL_LOGS, FORMAT(BODY("\"intValue\":%s"), json));
     cr_assert_eq(body_of(request)->int_value, value, "%s: %" PRId64, json,
                  body_of(request)->int_value);
     release(&request->base);
@@ -269,8 +270,7 @@ Test(json_values, integers_that_are_none)
         {"007", "a number must not begin with 0 and more digits"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"intValue\":%s"), cases[i][0]),
-                           cases[i][1]);
+        expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"intValue\":%s"), cases[i][0]), cases[i][1]);
     }
 }
 
@@ -300,8 +300,7 @@ Test(json_values, the_range_of_every_integer_type)
                 char value[64];
                 const char *hole = strstr(types[i].around, "%s");
                 snprintf(value, sizeof(value), quoted != 0 ? "\"%s\"" : "%s", values[k]);
-                format_text("%.*s%s%s", (int)(hole - types[i].around), types[i].around, value,
-                            hole + 2);
+                FORMAT("%.*s%s%s", (int)(hole - types[i].around), types[i].around, value, hole + 2);
                 if (k < 2) {
                     expect_taken(signal, text);
                 } else {
@@ -353,7 +352,7 @@ Test(json_values, enums_are_numbers)
                  {"1000", 1000}, {"-1", -1}, {"2147483647", INT32_MAX}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         logs_request *request = (logs_request *)decoded(
-            SIGNAL_LOGS, format_text(RECORD("\"severityNumber\":%s"), cases[i].json));
+            SIGNAL_LOGS, FORMAT(RECORD("\"severityNumber\":%s"), cases[i].json));
         cr_assert_eq((int)request->resource_logs[0]->scope_logs[0]->log_records[0]->severity_number,
                      cases[i].value);
         release(&request->base);
@@ -379,7 +378,7 @@ Test(json_values, bools_are_true_or_false)
         {"fals", "expected a value, at byte"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        format_text(METRIC("\"sum\":{\"isMonotonic\":%s}"), cases[i][0]);
+        FORMAT(METRIC("\"sum\":{\"isMonotonic\":%s}"), cases[i][0]);
         expect_refused_for(SIGNAL_METRICS, text, cases[i][1]);
     }
 }
@@ -389,9 +388,9 @@ Test(json_values, bools_are_true_or_false)
 static void expect_double(const char *json, double value)
 {
     logs_request *request =
-        (logs_request *)decoded(SIGNAL_LOGS, format_text(BODY("\"doubleValue\":%s"), json));
+        (logs_request *)decoded(SIGNAL_LOGS, FORMAT(BODY("\"doubleValue\":%s"), json));
     double got = body_of(request)->double_value;
-    bool same = isnan(value) ? isnan(got) : memcmp(&got, &value, sizeof(got)) == 0;
+    bool same = isnan(value) ? isnan(got) : got == value && signbit(got) == signbit(value);
     cr_assert(same, "%s: %a, not %a", json, got, value);
     release(&request->base);
 }
@@ -449,7 +448,7 @@ Test(json_values, doubles_that_are_none)
         {"false", DOUBLE "false"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"doubleValue\":%s"), cases[i][0]),
+        expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"doubleValue\":%s"), cases[i][0]),
                            cases[i][1]);
     }
 }
@@ -491,5 +490,5 @@ Test(json_values, the_longest_double)
     expect_double(json, 1.0 / 9.0);
     json[JSON_DOUBLE_MAX] = '1';
     json[JSON_DOUBLE_MAX + 1] = '\0';
-    expect_refused_for(SIGNAL_LOGS, format_text(BODY("\"doubleValue\":%s"), json), "too long");
+    expect_refused_for(SIGNAL_LOGS, FORMAT(BODY("\"doubleValue\":%s"), json), "too long");
 }
