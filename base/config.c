@@ -12,6 +12,7 @@
 
 #define STATE_MARK "{state}"
 #define MIN_BODIES_IN_SPOOL 4
+#define LEASE_MIN (NS_PER_SECOND * 60 * 5)
 
 bool config_fail(struct result *why, const char *where, const char *key, const char *format, ...)
 {
@@ -155,9 +156,11 @@ static bool check_together(const struct config_load *load, struct result *why)
     const struct config *config = load->config;
     char a[CONFIG_NUMBER_MAX];
     char b[CONFIG_NUMBER_MAX];
-    if (config->auth.session_lease != 0) {
+    if (config->auth.session_lease != 0 && config->auth.session_lease < LEASE_MIN) {
+        config_format_number(KEY_DURATION, config->auth.session_lease, a);
+        config_format_number(KEY_DURATION, LEASE_MIN, b);
         return config_fail(why, origin(load, "auth.session_lease"), "auth.session_lease",
-                           "not available in this version; leave it out");
+                           "%s is too short to help anyone; use 0 (off), or %s to 30d", a, b);
     }
     if (config->export.retry_max < config->export.retry_initial) {
         const char *where = origin(load, "export.retry_max");

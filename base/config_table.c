@@ -106,10 +106,12 @@ const struct config_key config_keys[] = {
     {.name = "auth.session_lease",
      .type = KEY_DURATION,
      AT(auth.session_lease),
-     RANGE(0, 365 * D),
+     RANGE(0, 30 * D),
      .fallback = "0",
      .reloadable = true,
-     .help = "Not available in this version: only 0, which is off."},
+     .help = "How long a session that showed a fresh signature may go on with that very one past "
+             "`auth.window`; for clients that sign once a run. 0 is off; else at least 5m. What it "
+             "gives away: [session-lease.md](session-lease.md)."},
     {.name = "auth.root_path",
      .type = KEY_BOOLEAN,
      AT(auth.root_path),
