@@ -1,6 +1,6 @@
-/* heap_peak.h: how much heap a call takes at its highest, libraries included. For one thread, in
- * one source of a test program: it puts itself between the program and malloc (without ASan), or
- * listens to ASan's malloc.
+/* heap_peak.h: how much heap a call takes at its highest, libraries included, and (without ASan)
+ * what it does when there is none. For one thread, in one source of a test program: it puts itself
+ * between the program and malloc, or listens to ASan's malloc.
  */
 #ifndef SIGPOST_TESTS_HEAP_PEAK_H
 #define SIGPOST_TESTS_HEAP_PEAK_H
@@ -13,6 +13,7 @@ static struct {
     int on;
     long now; /* may fall below 0: what was there before may be freed */
     long peak;
+    long failing; /* how many allocations from now the one that fails is; 0: none */
 } heap_peak;
 
 static void heap_peak_add(size_t bytes)
@@ -58,16 +59,21 @@ void *__libc_calloc(size_t n, size_t bytes);
 void *__libc_realloc(void *p, size_t bytes);
 void __libc_free(void *p);
 
+static int heap_peak_fails(void)
+{
+    return heap_peak.failing > 0 && --heap_peak.failing == 0;
+}
+
 void *malloc(size_t bytes)
 {
-    void *p = __libc_malloc(bytes);
+    void *p = heap_peak_fails() ? NULL : __libc_malloc(bytes);
     heap_peak_add(p != NULL ? malloc_usable_size(p) : 0);
     return p;
 }
 
 void *calloc(size_t n, size_t bytes)
 {
-    void *p = __libc_calloc(n, bytes);
+    void *p = heap_peak_fails() ? NULL : __libc_calloc(n, bytes);
     heap_peak_add(p != NULL ? malloc_usable_size(p) : 0);
     return p;
 }
@@ -76,7 +82,7 @@ void *calloc(size_t n, size_t bytes)
 void *realloc(void *old, size_t bytes)
 {
     size_t old_bytes = old != NULL ? malloc_usable_size(old) : 0;
-    void *p = __libc_realloc(old, bytes);
+    void *p = heap_peak_fails() ? NULL : __libc_realloc(old, bytes);
     if (p != NULL) {
         heap_peak_add(malloc_usable_size(p));
         heap_peak_sub(old_bytes);

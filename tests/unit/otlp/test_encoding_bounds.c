@@ -125,3 +125,39 @@ Test(encoding_bounds, small_bodies_take_little)
     }
     buf_free(&text);
 }
+
+#ifndef __SANITIZE_ADDRESS__
+/* Each allocation in turn fails: the body is refused, what was there stays, nothing is left over.
+ */
+Test(encoding_bounds, memory_that_is_short)
+{
+    struct buf text = BUF_INIT;
+    sample(&text, 30000); /* out grows on the way */
+    for (unsigned form = FORM_IDENTITY; form < FORMS; form++) {
+        struct buf in = BUF_INIT;
+        enum encoding encoding = encode((enum form)form, &in, buf_slice(&text));
+        enum encoding_result result;
+        long failing = 0;
+        do {
+            struct buf out = BUF_INIT;
+            const char *fault;
+            heap_peak_start();
+            heap_peak.failing = ++failing;
+            result = encoding_inflate(encoding, buf_slice(&in), MIB, &out, &fault);
+            bool failed = heap_peak.failing == 0;
+            heap_peak.failing = 0;
+            cr_assert_eq(result, failed ? ENCODING_NO_MEMORY : ENCODING_OK, "form %u, %ld: %d",
+                         form, failing, (int)result);
+            cr_expect_null(fault);
+            cr_expect_eq(out.len, failed ? 0 : text.len);
+            buf_free(&out);
+            heap_peak_stop();
+            cr_expect_eq(heap_peak.now, 0, "form %u, %ld: %ld bytes lost", form, failing,
+                         heap_peak.now);
+        } while (result != ENCODING_OK);
+        cr_expect_gt(failing, 1);
+        buf_free(&in);
+    }
+    buf_free(&text);
+}
+#endif
