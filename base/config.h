@@ -54,6 +54,7 @@ struct config {
         uint64_t max_body;
         struct cidr *trusted_proxies;
         size_t n_trusted_proxies;
+        struct config_strings cors_origins;
         int64_t request_timeout; /* headers, body and keep-alive idleness */
         int64_t drain_timeout;
     } server;
@@ -94,6 +95,9 @@ struct config {
         struct config_strings resource_labels;
         struct config_strings drop_labels; /* folded away: identities */
     } fleet;
+    struct {
+        char *service_namespace; /* may be empty */
+    } stamp;
     struct {
         unsigned per_address; /* requests a second; 0 = off */
         unsigned burst;

@@ -1,6 +1,7 @@
 /* config_check.c: the grammar of what is not a plain number or word: listen addresses, URLs, paths.
  * Each sentence ends with what would be right. */
 #include "base/config_internal.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,28 @@ bool config_check_location(char *text, struct result *why)
                            "\"%s\" is not a place to send a browser to; write a path that begins "
                            "with / or a URL with http:// or https://, without spaces",
                            config_shown(slice_of(text), shown));
+    }
+    return true;
+}
+
+bool config_check_origin(char *text, struct result *why)
+{
+    const char *authority = behind_scheme(text);
+    bool is_origin = authority != NULL && *authority != '\0' && strpbrk(authority, "/?#@") == NULL;
+    if ((strcmp(text, "*") != 0 && !is_origin) || !is_visible_ascii(text)) {
+        char shown[CONFIG_SHOWN_MAX];
+        return result_fail(why,
+                           "\"%s\" is not a web origin; write one such as https://app.example.org, "
+                           "without a path, or * for all",
+                           config_shown(slice_of(text), shown));
+    }
+    return true;
+}
+
+bool config_check_text(char *text, struct result *why)
+{
+    if (!utf8_valid(text, strlen(text)) || strpbrk(text, "\n\r\t") != NULL) {
+        return result_fail(why, "the text is not one line of UTF-8; write it so");
     }
     return true;
 }

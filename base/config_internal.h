@@ -41,7 +41,7 @@ struct config_key {
     size_t offset_n;          /* KEY_CIDRS: of its count */
     int64_t min, max;         /* KEY_SIZE, KEY_DURATION, KEY_INTEGER */
     const char *const *words; /* KEY_ENUM: in the order of the enum, ended by NULL */
-    check_fn check;           /* KEY_STRING: its grammar, or NULL */
+    check_fn check;           /* KEY_STRING, each of KEY_STRINGS: its grammar, or NULL */
     const char *fallback;     /* the default in the syntax of the environment; NULL: unset */
     const char *help;         /* one or two sentences */
     const char *older[2];     /* environment names of the services that sigpost replaces */
@@ -123,6 +123,8 @@ bool config_equal(const struct config *a, const struct config *b, const struct c
 bool config_check_listen(char *text, struct result *why);
 bool config_check_url(char *text, struct result *why);      /* cuts trailing slashes */
 bool config_check_location(char *text, struct result *why); /* a path or an http(s) URL */
+bool config_check_origin(char *text, struct result *why);   /* a web origin, or * */
+bool config_check_text(char *text, struct result *why);     /* any UTF-8 without control bytes */
 bool config_check_path(char *text, struct result *why);
 bool config_check_directory(char *text, struct result *why); /* cuts trailing slashes */
 bool config_check_port(struct slice text);

@@ -230,14 +230,16 @@ static bool set_strings(struct config *config, const struct config_key *key,
                         const struct slice *parts, size_t n, const char *where, struct result *why)
 {
     struct config_strings strings = {calloc(n + 1, sizeof(char *)), 0};
+    struct result wrong = {"out of memory"};
     bool ok = strings.items != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         ok = (strings.items[i] = config_copy(parts[i])) != NULL;
         strings.n += ok ? 1 : 0;
+        ok = ok && (key->check == NULL || key->check(strings.items[i], &wrong));
     }
     config_clear(config, key);
     memcpy(field(config, key->offset), &strings, sizeof(strings));
-    return ok || config_fail(why, where, key->name, "out of memory");
+    return ok || config_fail(why, where, key->name, "%s", wrong.text);
 }
 
 bool config_set_parts(struct config_load *load, const struct config_key *key,
@@ -260,6 +262,9 @@ static bool set_list(struct config_load *load, const struct config_key *key, str
     struct slice parts[PARTS_MAX];
     size_t n = 0;
     struct slice part;
+    if (config_trim(text).len == 0) {
+        return config_set_parts(load, key, parts, 0, where, why);
+    }
     while (config_next_part(&text, &part)) {
         if (n == PARTS_MAX) {
             return config_fail(why, where, key->name, "more than %d parts", PARTS_MAX);

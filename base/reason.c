@@ -40,11 +40,12 @@ static const struct reason_info table[REASON_COUNT] = {
     [REASON_RATE_LIMITED] = {"rate_limited", 429, RESOURCE_EXHAUSTED,
                              "too many requests from this address",
                              "Wait as long as Retry-After says.", REASON_RATE_LIMITED},
-    [REASON_UNSUPPORTED_MEDIA_TYPE] =
-        {"unsupported_media_type", 415, INVALID_ARGUMENT,
-         "the Content-Type or Content-Encoding is not supported",
-         "Send Content-Type: application/x-protobuf without Content-Encoding.",
-         REASON_UNSUPPORTED_MEDIA_TYPE},
+    [REASON_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, INVALID_ARGUMENT,
+                                       "the Content-Type or Content-Encoding is not supported",
+                                       "Send Content-Type application/x-protobuf or "
+                                       "application/json, and no Content-Encoding but "
+                                       "gzip, deflate or zstd, once.",
+                                       REASON_UNSUPPORTED_MEDIA_TYPE},
     [REASON_BODY_TOO_LARGE] = {"body_too_large", 413, RESOURCE_EXHAUSTED,
                                "the body is longer than server.max_body", "Send smaller batches.",
                                REASON_BODY_TOO_LARGE},
@@ -56,6 +57,7 @@ static const struct reason_info table[REASON_COUNT] = {
                                   "the data cannot be stored now",
                                   "Keep it and try again as Retry-After says.",
                                   REASON_SPOOL_UNAVAILABLE},
+    [REASON_LEASED] = {"leased", 200, OK, "accepted by a session lease", "", REASON_LEASED},
 };
 
 const struct reason_info *reason_info(enum reason reason)

@@ -19,6 +19,7 @@ enum reason {
     REASON_BODY_TOO_LARGE,
     REASON_MALFORMED_PAYLOAD,
     REASON_SPOOL_UNAVAILABLE,
+    REASON_LEASED, /* accepted past the window, by a session lease */
     REASON_COUNT
 };
 

@@ -90,6 +90,7 @@ static const char *const others[][2] = {
     {"server.max_connections", "99"},
     {"server.max_body", "1MiB"},
     {"server.trusted_proxies", "10.1.0.0/16"},
+    {"server.cors_origins", "https://app.example.org, http://localhost:3000"},
     {"server.request_timeout", "5s"},
     {"server.drain_timeout", "1s"},
     {"auth.required", "false"},
@@ -115,6 +116,7 @@ static const char *const others[][2] = {
     {"fleet.session_idle", "2h"},
     {"fleet.resource_labels", "a, b"},
     {"fleet.drop_labels", "c"},
+    {"stamp.service_namespace", "kotormodsync"},
     {"rate.per_address", "0"},
     {"rate.burst", "5"},
     {"session.max", "9"},
@@ -186,7 +188,9 @@ Test(config, needs_restart_by_the_table)
                                              "session.lobby_url",
                                              "templates.dir",
                                              "log.",
-                                             "server.trusted_proxies"};
+                                             "server.trusted_proxies",
+                                             "server.cors_origins",
+                                             "stamp.service_namespace"};
     struct config *plain = fixture_good("", NO_ENV);
     for (size_t i = 0; i < N_OTHERS; i++) {
         const struct config_key *key = config_key_find(slice_of(others[i][0]));
