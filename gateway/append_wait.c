@@ -17,8 +17,12 @@ struct append_wait {
     h2o_req_t *req;            /* NULL once answered or gone */
     struct append_wait **hook; /* in the request's pool, points back here while req is set */
     int64_t started_ns;
+    enum reason verdict; /* when it is durable */
     enum spool_outcome outcome;
-    struct append_wait *next; /* once settled */
+    struct append_wait *next;    /* once settled */
+    bool first;                  /* repeats of it wait for its outcome */
+    struct repeat_id repeat;     /* of a first one */
+    struct repeat_waiter waiter; /* of a repeat */
 };
 
 /* The request is no longer this append's to answer. Returns it. */
@@ -60,37 +64,87 @@ static void on_deadline(h2o_timeout_entry_t *entry)
     }
 }
 
-/* On the spool's thread: nothing but `outcome` and the message may be touched. */
-static void on_done(void *arg, enum spool_outcome outcome)
+static void send_outcome(struct append_wait *wait, enum spool_outcome outcome)
 {
-    struct append_wait *wait = arg;
     wait->outcome = outcome;
     h2o_multithread_send_message(&wait->worker->settled, &wait->message);
 }
 
-void append_wait_start(struct worker *worker, h2o_req_t *req, const struct spool_record *record,
-                       int64_t started_ns)
+/* On the spool's thread: nothing of `wait` but what settling needs may be touched, and nothing at
+ * all once its outcome was sent. */
+static void on_done(void *arg, enum spool_outcome outcome)
+{
+    struct append_wait *wait = arg;
+    struct repeat_waiter *waiter = NULL;
+    if (wait->first) {
+        waiter =
+            repeats_settle(wait->worker->gateway->repeats, &wait->repeat, outcome == SPOOL_DURABLE);
+    }
+    while (waiter != NULL) {
+        struct repeat_waiter *next = waiter->next;
+        send_outcome(H2O_STRUCT_FROM_MEMBER(struct append_wait, waiter, waiter), outcome);
+        waiter = next;
+    }
+    send_outcome(wait, outcome);
+}
+
+static void answer_accepted(struct worker *worker, h2o_req_t *req, enum reason verdict,
+                            int64_t started_ns)
+{
+    counters_verdict(&worker->gateway->counters, verdict, started_ns);
+    reply_export_ok(req);
+}
+
+static struct append_wait *make_wait(struct worker *worker, h2o_req_t *req,
+                                     const struct append *append)
 {
     struct append_wait *wait = calloc(1, sizeof(*wait));
     if (wait == NULL) {
-        answer_unavailable(worker, req, started_ns, "out of memory");
-        return;
+        return NULL;
     }
     wait->worker = worker;
     wait->req = req;
-    wait->started_ns = started_ns;
+    wait->started_ns = append->started_ns;
+    wait->verdict = append->verdict;
     wait->hook = h2o_mem_alloc_shared(&req->pool, sizeof(*wait->hook), on_pool_disposed);
     *wait->hook = wait;
     wait->deadline.cb = on_deadline;
     h2o_timeout_link(worker->ctx.loop, &worker->reply_deadline, &wait->deadline);
     worker->waiting++;
-    spool_append(worker->gateway->spool, record, on_done, wait);
+    return wait;
 }
 
-void append_wait_skip(struct worker *worker, h2o_req_t *req, int64_t started_ns)
+/* The outcome may be known, and `wait` freed on its loop, from the moment it is handed on. */
+void append_wait_start(struct worker *worker, h2o_req_t *req, const struct append *append)
 {
-    counters_verdict(&worker->gateway->counters, REASON_OK, started_ns);
-    reply_export_ok(req);
+    struct append_wait *wait = make_wait(worker, req, append);
+    enum repeat repeat = REPEAT_NEW;
+    if (wait == NULL) {
+        answer_unavailable(worker, req, append->started_ns, "out of memory");
+        return;
+    }
+    if (append->repeat != NULL) {
+        wait->first = true;
+        wait->repeat = *append->repeat;
+        repeat = repeats_begin(worker->gateway->repeats, &wait->repeat, append->started_ns,
+                               &wait->waiter);
+    }
+    switch (repeat) {
+    case REPEAT_NEW:
+        spool_append(worker->gateway->spool, &append->record, on_done, wait);
+        break;
+    case REPEAT_WAITING:
+        break;
+    case REPEAT_DONE:
+        wait->first = false;
+        send_outcome(wait, SPOOL_DURABLE);
+        break;
+    }
+}
+
+void append_wait_skip(struct worker *worker, h2o_req_t *req, const struct append *append)
+{
+    answer_accepted(worker, req, append->verdict, append->started_ns);
 }
 
 static const char *outcome_detail(enum spool_outcome outcome)
@@ -115,8 +169,7 @@ static void settle(struct append_wait *wait)
         return;
     }
     if (wait->outcome == SPOOL_DURABLE) {
-        counters_verdict(&wait->worker->gateway->counters, REASON_OK, wait->started_ns);
-        reply_export_ok(req);
+        answer_accepted(wait->worker, req, wait->verdict, wait->started_ns);
     } else {
         answer_unavailable(wait->worker, req, wait->started_ns, outcome_detail(wait->outcome));
     }

@@ -9,13 +9,21 @@
 
 #include "gateway/gateway.h"
 
+/* What is appended for a request, and how it is answered when all goes well. */
+struct append {
+    struct spool_record record;     /* copied */
+    const struct repeat_id *repeat; /* NULL: cannot be told from others. Copied. */
+    enum reason verdict;            /* REASON_OK or REASON_LEASED */
+    int64_t started_ns;             /* monotonic, for the duration metric */
+};
+
 /* Appends the record and answers req when its outcome is known, or with 503 when the disk takes
- * longer than the worker's reply_deadline. started_ns: monotonic, for the duration metric. */
-void append_wait_start(struct worker *worker, h2o_req_t *req, const struct spool_record *record,
-                       int64_t started_ns);
+ * longer than the worker's reply_deadline. An exact repeat is not appended: it is answered as the
+ * first one is, at once when that is durable. */
+void append_wait_start(struct worker *worker, h2o_req_t *req, const struct append *append);
 
 /* Answers 200 to a request that has nothing to store. */
-void append_wait_skip(struct worker *worker, h2o_req_t *req, int64_t started_ns);
+void append_wait_skip(struct worker *worker, h2o_req_t *req, const struct append *append);
 
 /* Answers the requests of the settled appends in `messages`, on the worker's loop. */
 void append_wait_settle(h2o_linklist_t *messages);

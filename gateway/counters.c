@@ -15,9 +15,11 @@ void counters_register(struct counters *counters, struct metrics *metrics)
     }
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         const char *name = signal_info((enum signal)i)->name;
-        counters->requests[i] =
-            metrics_counter(metrics, "sigpost_ingest_requests_total", "Valid payloads taken in.",
-                            METRIC_LABELS("signal", name, "encoding", "identity"));
+        for (unsigned j = 0; j < ENCODING_COUNT; j++) {
+            counters->requests[i][j] = metrics_counter(
+                metrics, "sigpost_ingest_requests_total", "Valid payloads taken in.",
+                METRIC_LABELS("signal", name, "encoding", encoding_name((enum encoding)j)));
+        }
     }
     counters->bytes =
         metrics_counter(metrics, "sigpost_ingest_bytes_total",
@@ -40,10 +42,10 @@ void counters_verdict(const struct counters *counters, enum reason verdict, int6
     metric_observe(counters->duration, (double)(clock_mono_ns() - started_ns) / 1e9);
 }
 
-void counters_payload(const struct counters *counters, enum signal signal, uint64_t items,
-                      uint64_t bytes)
+void counters_payload(const struct counters *counters, enum signal signal, enum encoding encoding,
+                      uint64_t items, uint64_t bytes)
 {
-    metric_add(counters->requests[signal], 1);
+    metric_add(counters->requests[signal][encoding], 1);
     metric_add(counters->items[signal], items);
     metric_add(counters->bytes, bytes);
 }

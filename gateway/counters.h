@@ -4,13 +4,14 @@
 
 #include "base/metrics.h"
 #include "base/reason.h"
+#include "otlp/encoding.h"
 #include "otlp/signal.h"
 
 #include <stdint.h>
 
 struct counters {
     struct metric *verdicts[REASON_COUNT];
-    struct metric *requests[SIGNAL_COUNT];
+    struct metric *requests[SIGNAL_COUNT][ENCODING_COUNT];
     struct metric *items[SIGNAL_COUNT];
     struct metric *bytes;
     struct metric *duration;
@@ -23,7 +24,7 @@ void counters_register(struct counters *counters, struct metrics *metrics);
 void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns);
 
 /* One valid payload was taken in. */
-void counters_payload(const struct counters *counters, enum signal signal, uint64_t items,
-                      uint64_t bytes);
+void counters_payload(const struct counters *counters, enum signal signal, enum encoding encoding,
+                      uint64_t items, uint64_t bytes);
 
 #endif

@@ -52,6 +52,9 @@ static struct keyring *open_keyring(const struct config *config, struct metrics 
     return keyring;
 }
 
+/* Requests whose repeats are known: 52 bytes each, the answers of about the last minutes. */
+#define REPEATS_KEPT 65536
+
 static bool init_secure_memory(struct result *why)
 {
     struct result said = RESULT_INIT;
@@ -80,8 +83,10 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
     gateway->pages = page_store_create(config->templates.dir);
     gateway->lobby = lobby_create(config->session.max, config->session.idle_timeout);
-    if (gateway->registry == NULL || gateway->rate_limit == NULL || gateway->pages == NULL ||
-        gateway->lobby == NULL) {
+    gateway->lease = lease_create(config->session.max_tracked);
+    gateway->repeats = repeats_create(REPEATS_KEPT, 2 * config->auth.window);
+    if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||
+        gateway->rate_limit == NULL || gateway->pages == NULL || gateway->lobby == NULL) {
         return result_fail(why, "out of memory");
     }
     return true;
@@ -116,7 +121,7 @@ static bool open_spool(struct gateway *gateway, struct result *why)
     const struct spool_options options = {
         .dir = dir,
         .max_bytes = config->spool.max_bytes,
-        .max_payload = (uint32_t)config->server.max_body,
+        .max_payload = (uint32_t)(config->server.max_body + BODY_STAMP_ROOM),
         .wait_ns = config->spool.wait,
         .sync = spool_sync_of(config->spool.sync),
     };
@@ -190,6 +195,12 @@ void gateway_close(struct gateway *gateway)
     lobby_destroy(gateway->lobby);
     page_store_destroy(gateway->pages);
     rate_limit_destroy(gateway->rate_limit);
+    if (gateway->repeats != NULL) {
+        repeats_destroy(gateway->repeats);
+    }
+    if (gateway->lease != NULL) {
+        lease_destroy(gateway->lease);
+    }
     registry_destroy(gateway->registry);
     if (gateway->keyring != NULL) {
         keyring_close(gateway->keyring);

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/metrics.h"
 #include "base/reason.h"
+#include "gateway/body.h"
 #include "gateway/counters.h"
 #include "gateway/page_store.h"
 #include "gateway/rate_limit.h"
@@ -14,8 +15,10 @@
 #include "otlp/signal.h"
 #include "otlp/spool.h"
 #include "secrets/keyring.h"
+#include "session/lease.h"
 #include "session/lobby.h"
 #include "session/registry.h"
+#include "session/repeats.h"
 
 #include <h2o.h>
 #include <pthread.h>
@@ -32,6 +35,8 @@ struct gateway {
     struct counters counters;
     struct keyring *keyring;
     struct registry *registry;
+    struct lease *lease;
+    struct repeats *repeats;
     struct rate_limit *rate_limit;
     struct page_store *pages;
     struct spool *spool;
@@ -50,7 +55,8 @@ struct worker {
     h2o_socket_t *listener;             /* NULL once draining */
     h2o_multithread_receiver_t settled; /* appends whose outcome is known */
     h2o_timeout_t reply_deadline;       /* of requests that wait for the disk */
-    unsigned waiting;                   /* appends under way */
+    struct body_scratch scratch;
+    unsigned waiting; /* appends under way */
     struct keyring_reader *keys;
     bool paused; /* at the connection cap: the listener is not read */
     pthread_t thread;

@@ -125,6 +125,7 @@ static void tick(struct housekeeper *self)
     int64_t now_ns = clock_mono_ns();
     log_flush(false);
     registry_expire(gateway->registry, now_ns);
+    lease_expire(gateway->lease, now_ns);
     pthread_mutex_lock(&gateway->lobby_lock);
     lobby_expire(gateway->lobby, now_ns);
     pthread_mutex_unlock(&gateway->lobby_lock);

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "gateway/append_wait.h"
 #include "gateway/client_addr.h"
+#include "gateway/cors.h"
 #include "gateway/http.h"
 #include "gateway/reply.h"
-#include "otlp/validate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,10 +30,11 @@ struct ingest {
     struct signature_claim claim;
     struct keyring_match key;
     enum signal signal;
-    uint64_t items;
+    bool late; /* signed before the window: only a lease lets it pass */
+    struct body body;
     enum reason verdict;
     unsigned retry_after_s;
-    char detail[VALIDATE_FAULT_MAX + 64]; /* for the client, behind the verdict's own words */
+    char detail[sizeof(((struct body *)0)->fault)]; /* behind the verdict's own words */
 };
 
 static bool refuse(struct ingest *in, enum reason reason)
@@ -85,7 +86,27 @@ static bool check_window(struct ingest *in)
                  skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind", now_s,
                  in->config->auth.window / NS_PER_SECOND);
     }
-    return reason == REASON_OK || refuse(in, reason);
+    in->late = reason != REASON_OK && skew_s > 0 && in->config->auth.session_lease != 0;
+    return reason == REASON_OK || in->late || refuse(in, reason);
+}
+
+/* A late one goes on if its session has a lease on this very signature; one in time begins one. */
+static bool check_lease(struct ingest *in)
+{
+    int64_t length_ns = in->config->auth.session_lease;
+    struct lease *lease = in->worker->gateway->lease;
+    if (!in->late) {
+        if (length_ns != 0) {
+            lease_grant(lease, in->claim.session, in->claim.mac, in->started_ns);
+        }
+        return true;
+    }
+    if (!lease_use(lease, in->claim.session, in->claim.mac, in->started_ns, length_ns)) {
+        return refuse(in, REASON_TIMESTAMP_DRIFT);
+    }
+    in->verdict = REASON_LEASED;
+    in->detail[0] = '\0';
+    return true;
 }
 
 /* Which signal is this? By its path; for `POST /`, by the signal's path that the client signed. */
@@ -137,7 +158,7 @@ static bool pass_unsigned(struct ingest *in)
 
 static bool verify(struct ingest *in)
 {
-    if (read_claim(in) && check_window(in) && match_key(in)) {
+    if (read_claim(in) && check_window(in) && match_key(in) && check_lease(in)) {
         return true;
     }
     return !in->config->auth.required && pass_unsigned(in);
@@ -152,30 +173,44 @@ static bool admit(struct ingest *in)
     return true;
 }
 
-static bool check_media_type(struct ingest *in)
+static bool take_step(struct ingest *in, enum reason reason)
 {
-    bool type_repeated;
-    bool encoding_repeated;
-    struct slice type = http_header(in->req, SLICE_LIT("content-type"), &type_repeated);
-    struct slice encoding = http_header(in->req, SLICE_LIT("content-encoding"), &encoding_repeated);
-    bool identity = encoding.len == 0 || http_media_type_is(encoding, "identity");
-    if (type_repeated || encoding_repeated || !identity ||
-        !http_media_type_is(type, "application/x-protobuf")) {
-        return refuse(in, REASON_UNSUPPORTED_MEDIA_TYPE);
+    if (reason != REASON_OK) {
+        memcpy(in->detail, in->body.fault, sizeof(in->detail));
+        return refuse(in, reason);
     }
     return true;
 }
 
+static bool check_media_type(struct ingest *in)
+{
+    return take_step(in, body_open(in->req, &in->body));
+}
+
+static bool inflate(struct ingest *in)
+{
+    return take_step(in,
+                     body_inflate(&in->body, in->config->server.max_body, &in->worker->scratch));
+}
+
 static bool validate(struct ingest *in)
 {
-    struct validation validation;
-    if (!validate_request(in->signal, (const uint8_t *)in->req->entity.base, in->req->entity.len,
-                          &validation)) {
-        snprintf(in->detail, sizeof(in->detail), "%s", validation.fault);
-        return refuse(in, REASON_MALFORMED_PAYLOAD);
-    }
-    in->items = validation.items;
-    return true;
+    return take_step(in, body_validate(&in->body, in->signal, &in->worker->scratch));
+}
+
+/* What the gateway proved goes into every resource; an empty value takes a claim out. */
+static bool stamp(struct ingest *in)
+{
+    const struct stamp_attribute attributes[] = {
+        {SLICE_LIT("sigpost.session.id"), in->claim.session},
+        {SLICE_LIT("sigpost.key.id"), in->key.key_id},
+        {SLICE_LIT("deployment.environment"), in->key.label},
+        {SLICE_LIT("service.namespace"), slice_of(in->config->stamp.service_namespace)},
+    };
+    return take_step(in, body_stamp(&in->body, in->signal, attributes,
+                                    sizeof(attributes) / sizeof(attributes[0]),
+                                    in->config->server.max_body + BODY_STAMP_ROOM,
+                                    &in->worker->scratch));
 }
 
 static void log_verdict(struct ingest *in)
@@ -184,7 +219,7 @@ static void log_verdict(struct ingest *in)
     ip_format(&in->client, ip);
     struct slice session = in->headers.session;
     struct slice version = in->headers.version;
-    if (in->verdict == REASON_OK) {
+    if (reason_info(in->verdict)->http_status == 200) {
         LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
                  LOG_STR("ip", ip), LOG_SLICE("key", in->key.key_id));
     } else {
@@ -202,22 +237,34 @@ static void answer_refusal(struct ingest *in)
     reply_verdict(in->req, in->verdict, in->detail, in->retry_after_s);
 }
 
+/* Session, path, timestamp and body, as they came: the same four again are a client that missed our
+ * answer. Nothing tells an unsigned one from another's. */
+static struct repeat_id repeat_of(const struct ingest *in)
+{
+    const struct slice parts[] = {in->claim.session, signal_info(in->signal)->path,
+                                  in->claim.timestamp_text, http_slice(in->req->entity)};
+    return repeats_hash(in->worker->gateway->repeats, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
 /* Hands the payload to the spool; the answer follows when it is durable. An export of nothing
  * succeeds without being stored. */
 static void append(struct ingest *in)
 {
-    struct spool_record record = {in->signal,
-                                  in->now_ns,
-                                  in->claim.session,
-                                  in->key.key_id,
-                                  http_slice(in->req->entity),
-                                  (uint32_t)in->items};
+    struct repeat_id repeat = repeat_of(in);
+    const struct append append = {
+        .record = {in->signal, in->now_ns, in->claim.session, in->key.key_id, in->body.bytes,
+                   (uint32_t)in->body.items},
+        .repeat = in->claim.timestamp_text.len != 0 ? &repeat : NULL,
+        .verdict = in->verdict,
+        .started_ns = in->started_ns,
+    };
     log_verdict(in);
-    counters_payload(&in->worker->gateway->counters, in->signal, in->items, in->req->entity.len);
-    if (in->items == 0) {
-        append_wait_skip(in->worker, in->req, in->started_ns);
+    counters_payload(&in->worker->gateway->counters, in->signal, in->body.encoding, in->body.items,
+                     in->req->entity.len);
+    if (in->body.items == 0) {
+        append_wait_skip(in->worker, in->req, &append);
     } else {
-        append_wait_start(in->worker, in->req, &record, in->started_ns);
+        append_wait_start(in->worker, in->req, &append);
     }
 }
 
@@ -230,13 +277,15 @@ void ingest_handle(struct worker *worker, h2o_req_t *req)
                         .now_ns = clock_wall_ns(),
                         .signal = SIGNAL_COUNT,
                         .verdict = REASON_OK};
+    cors_add_origin(worker, req);
     bool good = find_client(&in) && take_rate_token(&in) && verify(&in) && admit(&in) &&
-                check_media_type(&in) && validate(&in);
+                check_media_type(&in) && inflate(&in) && validate(&in) && stamp(&in);
     if (good) {
         append(&in);
     } else {
         answer_refusal(&in);
     }
+    body_scratch_trim(&worker->scratch);
 }
 
 void ingest_on_refused_by_http(h2o_req_t *req, int status)

@@ -96,6 +96,7 @@ static struct template *read_template(const char *path, int fd, size_t size, str
         compiled = template_compile(path, buf_slice(&source), why);
     }
     buf_free(&source);
+    // cppcheck-suppress CastIntegerToAddressAtReturn; it takes `template` for C++
     return compiled;
 }
 
@@ -122,6 +123,7 @@ static struct template *load(const char *path, const char *dir, struct file_mark
         }
     }
     close(fd);
+    // cppcheck-suppress CastIntegerToAddressAtReturn; as above
     return compiled;
 }
 

@@ -18,6 +18,7 @@ static const char *status_text(int status)
         int status;
         const char *text;
     } texts[] = {{200, "OK"},
+                 {204, "No Content"},
                  {303, "See Other"},
                  {400, "Bad Request"},
                  {401, "Unauthorized"},
@@ -78,6 +79,15 @@ void reply_see_other(h2o_req_t *req, const char *location)
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_LOCATION, NULL, location,
                    strlen(location));
     reply_body(req, 303, JSON, slice_make("{}\n", 3));
+}
+
+void reply_no_content(h2o_req_t *req)
+{
+    static h2o_generator_t nothing = {NULL, NULL};
+    req->res.status = 204;
+    req->res.reason = status_text(204);
+    h2o_start_response(req, &nothing);
+    h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
 }
 
 static bool wants_json(const h2o_req_t *req)

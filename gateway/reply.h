@@ -25,6 +25,9 @@ void reply_not_found(h2o_req_t *req);
 /* 303 to a location of the operator's. */
 void reply_see_other(h2o_req_t *req, const char *location);
 
+/* 204, without a body. */
+void reply_no_content(h2o_req_t *req);
+
 /* 200 with an empty Export…ServiceResponse in the request's type. */
 void reply_export_ok(h2o_req_t *req);
 

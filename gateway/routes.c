@@ -3,6 +3,7 @@
  */
 #include "gateway/routes.h"
 
+#include "gateway/cors.h"
 #include "gateway/health.h"
 #include "gateway/http.h"
 #include "gateway/ingest.h"
@@ -60,6 +61,11 @@ static bool is_closed_to_post(struct worker *worker, const struct route *route)
     return route->path.len == 1 && !gateway_config(worker->gateway)->auth.root_path;
 }
 
+static bool takes_exports(struct worker *worker, const struct route *route)
+{
+    return route->post == ingest_handle && !is_closed_to_post(worker, route);
+}
+
 static route_handler handler_for(struct worker *worker, const struct route *route,
                                  struct slice method)
 {
@@ -104,6 +110,9 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     }
     if (route == NULL) {
         reply_not_found(req);
+        return 0;
+    }
+    if (takes_exports(worker, route) && cors_answer_preflight(worker, req)) {
         return 0;
     }
     route_handler handler = handler_for(worker, route, http_slice(req->method));

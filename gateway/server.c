@@ -306,6 +306,7 @@ void server_destroy(struct server *server)
             close(server->workers[i].listen_fd);
         }
         keyring_reader_destroy(server->workers[i].keys);
+        body_scratch_free(&server->workers[i].scratch);
         sem_destroy(&server->workers[i].go);
     }
     sem_destroy(&server->step);
