@@ -19,7 +19,6 @@ struct append_wait {
     int64_t started_ns;
     enum reason verdict; /* when it is durable */
     enum spool_outcome outcome;
-    struct append_wait *next;    /* once settled */
     bool first;                  /* repeats of it wait for its outcome */
     struct repeat_id repeat;     /* of a first one */
     struct repeat_waiter waiter; /* of a repeat */
@@ -177,17 +176,11 @@ static void settle(struct append_wait *wait)
 
 void append_wait_settle(h2o_linklist_t *messages)
 {
-    struct append_wait *settled = NULL;
-    while (!h2o_linklist_is_empty(messages)) {
-        struct append_wait *wait =
-            H2O_STRUCT_FROM_MEMBER(struct append_wait, message.link, messages->next);
-        h2o_linklist_unlink(&wait->message.link);
-        wait->next = settled;
-        settled = wait;
-    }
-    while (settled != NULL) {
-        struct append_wait *wait = settled;
-        settled = wait->next;
+    h2o_linklist_t *link = messages->next;
+    h2o_linklist_init_anchor(messages); /* what was in it is ours */
+    while (link != messages) {
+        struct append_wait *wait = H2O_STRUCT_FROM_MEMBER(struct append_wait, message.link, link);
+        link = link->next;
         settle(wait);
         wait->worker->waiting--;
         free(wait);
