@@ -118,7 +118,7 @@ static bool match_key(struct ingest *in)
     if (in->signal != SIGNAL_COUNT) {
         paths[n++] = signal_info(in->signal)->path;
     } else {
-        for (; n < SIGNAL_COUNT; n++) {
+        for (; n < SIGNAL_PROFILES; n++) {
             paths[n] = signal_info((enum signal)n)->path;
         }
     }
@@ -184,7 +184,9 @@ static bool take_step(struct ingest *in, enum reason reason)
 
 static bool check_media_type(struct ingest *in)
 {
-    return take_step(in, body_open(in->req, &in->body));
+    enum reason reason = body_open(in->req, &in->body);
+    bool opaque_json = in->body.json && signal_info(in->signal)->opaque;
+    return take_step(in, opaque_json ? REASON_UNSUPPORTED_MEDIA_TYPE : reason);
 }
 
 static bool inflate(struct ingest *in)
@@ -201,6 +203,9 @@ static bool validate(struct ingest *in)
 /* What the gateway proved goes into every resource; an empty value takes a claim out. */
 static bool stamp(struct ingest *in)
 {
+    if (signal_info(in->signal)->opaque) {
+        return true;
+    }
     const struct stamp_attribute attributes[] = {
         {SLICE_LIT("sigpost.session.id"), in->claim.session},
         {SLICE_LIT("sigpost.key.id"), in->key.key_id},
@@ -261,7 +266,8 @@ static void append(struct ingest *in)
     log_verdict(in);
     counters_payload(&in->worker->gateway->counters, in->signal, in->body.encoding, in->body.items,
                      in->req->entity.len);
-    if (in->body.items == 0) {
+    bool opaque = signal_info(in->signal)->opaque;
+    if (opaque ? in->body.bytes.len == 0 : in->body.items == 0) {
         append_wait_skip(in->worker, in->req, &append);
     } else {
         append_wait_start(in->worker, in->req, &append);

@@ -30,6 +30,7 @@ static const struct route routes[] = {
     {PATH("/v1/metrics"), "POST", NULL, ingest_handle, true},
     {PATH("/v1/traces"), "POST", NULL, ingest_handle, true},
     {PATH("/v1/logs"), "POST", NULL, ingest_handle, true},
+    {PATH("/v1development/profiles"), "POST", NULL, ingest_handle, true},
     {PATH("/"), "GET, HEAD, POST", pages_index, ingest_handle, false},
     {PATH("/health"), "GET, HEAD", health_get, NULL, false},
     {PATH("/health/live"), "GET, HEAD", health_get_live, NULL, false},

@@ -92,7 +92,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         return LLVMFuzzerMutate(data, size, max_size);
     }
     if (seed % 4 == 1) {
-        write_way(signal_info((enum signal)(data[0] % SIGNAL_COUNT))->request, seed / 4, way);
+        write_way(signal_info((enum signal)(data[0] % SIGNAL_PROFILES))->request, seed / 4, way);
         word = way;
     }
     size_t len = strlen(word);
@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    enum signal signal = (enum signal)(data[0] % SIGNAL_COUNT);
+    enum signal signal = (enum signal)(data[0] % SIGNAL_PROFILES);
     struct buf out = BUF_INIT;
     struct json_fault fault;
     struct validation validation;

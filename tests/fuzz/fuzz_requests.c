@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    enum signal signal = (enum signal)(data[0] % SIGNAL_COUNT);
+    enum signal signal = (enum signal)(data[0] % SIGNAL_PROFILES);
     generator.breaks = data[0] >= 128;
     generator.tape = data + 1;
     generator.tape_len = size - 1;

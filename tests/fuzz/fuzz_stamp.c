@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    enum signal signal = (enum signal)(data[0] % SIGNAL_COUNT);
+    enum signal signal = (enum signal)(data[0] % SIGNAL_PROFILES);
     size_t n = STAMP_SAMPLE_COUNT - data[0] / 4 % (STAMP_SAMPLE_COUNT + 1);
     unsigned way = data[0] / 64;
     struct buf b = BUF_INIT;

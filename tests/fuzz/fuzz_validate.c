@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct validation out;
     const char *wrong =
-        disagreement((enum signal)(data[0] % SIGNAL_COUNT), data + 1, size - 1, &out);
+        disagreement((enum signal)(data[0] % SIGNAL_PROFILES), data + 1, size - 1, &out);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %s\n", wrong, out.fault);
         abort();

@@ -342,7 +342,7 @@ static void check_round(enum signal signal)
 Test(json_generated, requests_come_back_as_they_were)
 {
     for (unsigned round = 0; round < 4000; round++) {
-        check_round((enum signal)(round % SIGNAL_COUNT));
+        check_round((enum signal)(round % SIGNAL_PROFILES));
     }
 }
 

@@ -5,10 +5,12 @@
 
 Test(signal, every_signal_is_found_by_its_path)
 {
-    static const char *const names[] = {"metrics", "traces", "logs"};
-    static const char *const paths[] = {"/v1/metrics", "/v1/traces", "/v1/logs"};
+    static const char *const names[] = {"metrics", "traces", "logs", "profiles"};
+    static const char *const paths[] = {"/v1/metrics", "/v1/traces", "/v1/logs",
+                                        "/v1development/profiles"};
     static const char *const requests[] = {"ExportMetricsServiceRequest",
-                                           "ExportTraceServiceRequest", "ExportLogsServiceRequest"};
+                                           "ExportTraceServiceRequest", "ExportLogsServiceRequest",
+                                           "OpaqueRequest"};
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         const struct signal_info *info = signal_info((enum signal)i);
         cr_assert_str_eq(info->name, names[i]);

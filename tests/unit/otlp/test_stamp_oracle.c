@@ -90,7 +90,7 @@ Test(stamp_oracle, requests_by_the_schema)
 {
     struct guarded g = guarded_open(ROOM);
     for (size_t round = 0; round < 4000; round++) {
-        enum signal signal = (enum signal)(round % SIGNAL_COUNT);
+        enum signal signal = (enum signal)(round % SIGNAL_PROFILES);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
         generate(&b, signal_info(signal)->request, 1, &items);
@@ -120,7 +120,7 @@ Test(stamp_oracle, requests_that_are_hard_to_stamp)
     size_t decoded = 0;
     const size_t rounds = 9000;
     for (size_t round = 0; round < rounds; round++) {
-        enum signal signal = (enum signal)(round % SIGNAL_COUNT);
+        enum signal signal = (enum signal)(round % SIGNAL_PROFILES);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
         generate_hard(&b, signal, &items);

@@ -320,3 +320,15 @@ Test(validate, repeated_strings_have_an_index)
     expect_fault(SIGNAL_LOGS, &b,
                  "resource_logs[0].resource.entity_refs[0].id_keys[1]: invalid UTF-8");
 }
+
+Test(validate, an_opaque_request_is_any_sound_protobuf)
+{
+    static const uint8_t sound[] = {0x0a, 0x02, 0xff, 0xff, 0x10, 0x01};
+    struct validation out;
+    cr_assert(validate_request(SIGNAL_PROFILES, sound, sizeof(sound), &out), "%s", out.fault);
+    cr_assert_eq(out.items, 0);
+    for (size_t len = 1; len < sizeof(sound); len++) {
+        bool whole = len == 4;
+        cr_assert_eq(validate_request(SIGNAL_PROFILES, sound, len, &out), whole, "%zu", len);
+    }
+}

@@ -106,7 +106,7 @@ Test(validate_oracle, mutated_captures)
         for (size_t changes = 1 + draw(4); changes > 0; changes--) {
             len = mutate(body, len);
         }
-        judge(&g, (enum signal)draw(SIGNAL_COUNT), body, len, &out);
+        judge(&g, (enum signal)draw(SIGNAL_PROFILES), body, len, &out);
         judge(&g, sample->signal, body, len, &out);
     }
     guarded_close(&g);
@@ -118,7 +118,7 @@ Test(validate_oracle, generated_requests_are_valid_and_their_mutants_agree)
     struct validation out;
     uint64_t all_items = 0;
     for (size_t round = 0; round < 6000; round++) {
-        enum signal signal = (enum signal)(round % SIGNAL_COUNT);
+        enum signal signal = (enum signal)(round % SIGNAL_PROFILES);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
         generator.breaks = false;
@@ -144,7 +144,7 @@ Test(validate_oracle, generated_requests_with_a_broken_part_agree)
     size_t refused = 0;
     generator.breaks = true;
     for (size_t round = 0; round < 6000; round++) {
-        enum signal signal = (enum signal)(round % SIGNAL_COUNT);
+        enum signal signal = (enum signal)(round % SIGNAL_PROFILES);
         struct buf b = BUF_INIT;
         uint64_t items = 0;
         generate(&b, signal_info(signal)->request, 1, &items);
