@@ -1,0 +1,289 @@
+"""The real SDK exporters of each language through sigpost to the real Collector: what the Collector
+wrote is compared item by item with what the SDK was given and with what went over the wire."""
+
+import collections
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from harness import clients
+from harness.items import items
+from harness.process import wait_until
+from harness.relay import Relay
+from harness.signing import SECRET, sign
+
+ALL = ("metrics", "traces", "logs")
+Row = collections.namedtuple("Row", "language encoding compression")
+
+# What each SDK's exporters can send; Go's can send JSON for traces only.
+MATRIX = {
+    Row("python", "protobuf", "none"): ALL,
+    Row("javascript", "protobuf", "none"): ALL,
+    Row("go", "protobuf", "none"): ALL,
+}
+PROGRAMS = {
+    "python": clients.python,
+    "javascript": clients.javascript,
+    "go": clients.go,
+}
+# Building a client for the first time takes longer than running it.
+BUILD_TIMEOUT = 900
+
+# What the gateway itself writes into a payload's resources.
+STAMPS = {
+    "sigpost.session.id",
+    "sigpost.key.id",
+    "deployment.environment",
+    "service.namespace",
+}
+
+
+class Stack:
+    """One Collector and one sigpost for all rows; each row is a session of its own."""
+
+    def __init__(self, house):
+        self.house = house
+        self.collector = house.collector()
+        self.gateway = house.gateway_to(self.collector)
+        self.runs = {}
+
+    def arrived(self, session):
+        """What the Collector wrote of one session, without what the gateway put in."""
+        found = []
+        if self.collector.file.exists():
+            for line in self.collector.file.read_text().splitlines(keepends=True):
+                if line.endswith("\n") and session in line:
+                    found += items(json.loads(line))
+        own = [item for item in found if item["resource"]["session.id"]["string"] == session]
+        for item in own:
+            item["resource"] = {k: v for k, v in item["resource"].items() if k not in STAMPS}
+        return own
+
+    def run(self, row, pause=0):
+        """Runs a row once, and gives the same result to every test that asks."""
+        if (row, pause) not in self.runs:
+            self.runs[row, pause] = Run(self, row, pause)
+        return self.runs[row, pause]
+
+
+class Run:
+    """One run of a matrix program: what it printed, what it said, what arrived."""
+
+    def __init__(self, stack, row, pause):
+        self.session = "-".join(row) + (f"-{pause}" if pause else "")
+        argv = PROGRAMS[row.language]()
+        relay = Relay(stack.gateway.port)
+        try:
+            self.begin = time.time_ns()
+            done = subprocess.run(
+                [str(word) for word in (*argv, relay.url, row.encoding, row.compression, pause)],
+                env={**os.environ, "SIGPOST_SECRET": SECRET, "CLIENT_SESSION": self.session},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            self.end = time.time_ns()
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+            self.requests = relay.requests()
+        finally:
+            relay.close()
+        self.printed = [json.loads(line) for line in done.stdout.splitlines()]
+        wait_until(
+            lambda: len(stack.arrived(self.session)) >= len(self.printed),
+            15,
+            f"{len(self.printed)} items of {self.session} at the Collector",
+        )
+        self.arrived = stack.arrived(self.session)
+        self.on_wire = [item for request in self.requests for item in items(request.document())]
+
+
+@pytest.fixture(scope="module")
+def stack(module_house):
+    return Stack(module_house)
+
+
+FLOATS = {"double", "sum", "min", "max"}
+
+
+def in_one_form(node):
+    """Doubles as doubles: a language may print 20000.0 as 20000."""
+    if isinstance(node, dict):
+        return {k: float(v) if k in FLOATS else in_one_form(v) for k, v in node.items()}
+    return [in_one_form(one) for one in node] if isinstance(node, list) else node
+
+
+def of_signal(signal, found):
+    own = [in_one_form(item) for item in found if item["signal"] == signal]
+    return sorted(own, key=lambda item: json.dumps(item, sort_keys=True))
+
+
+# --- what each program is known to send, in two rounds ----------------------------------------------
+
+TEXT = 'ünï "cödé" \\ | \n ☃ 🚀'
+EVERY_TYPE = {
+    "text": {"string": TEXT},
+    "empty": {"string": ""},
+    "yes": {"bool": True},
+    "no": {"bool": False},
+    "negative": {"int": "-42"},
+    "large": {"int": "9007199254740991"},
+    "tenth": {"double": 0.1},
+    "texts": {"array": [{"string": "a"}, {"string": "b"}]},
+    "numbers": {"array": [{"int": "1"}, {"int": "2"}]},
+    "fractions": {"array": [{"double": 0.5}, {"double": 1.5}]},
+    "flags": {"array": [{"bool": True}, {"bool": False}]},
+}
+LINKS = [
+    {
+        "trace": "0af7651916cd43dd8448eb211c80319c",
+        "span": "b7ad6b7169203331",
+        "attributes": {"why": {"string": "cause"}},
+    }
+]
+SERVER, CLIENT = 2, 3
+OK, ERROR = 1, 2
+# Node starts each span's clock at a whole millisecond: two of its spans may be off by one.
+CLOCK = 10**6
+
+
+def check_common(row, run, item):
+    assert item["resource"]["service.name"] == {"string": f"matrix-{row.language}"}
+    assert item["resource"]["service.version"] == {"string": "1.2.3"}
+    assert item["scope"] == {"name": "matrix", "version": "1.0.0"}
+    assert run.begin - CLOCK <= int(item["time"]) <= run.end + CLOCK
+
+
+def first_and_last(points, name, **attributes):
+    """The points of the first and of the last export of one series."""
+    own = [p for p in points if p["name"] == name and p["attributes"] == attributes]
+    assert own, f"no point of {name} with {attributes}"
+    assert len({p["time"] for p in own}) == len(own), "each export has a time of its own"
+    own.sort(key=lambda p: int(p["time"]))
+    assert all(int(p["start"]) <= int(p["time"]) for p in own)
+    return own[0], own[-1]
+
+
+def check_sum(points, name, unit, monotonic, values, **attributes):
+    for point, value in zip(first_and_last(points, name, **attributes), values):
+        assert (point["kind"], point["unit"]) == ("sum", unit)
+        assert point["monotonic"] == monotonic
+        assert point["value"] == {"int": str(value)}
+
+
+def check_metrics(row, points):
+    language = {"string": row.language}
+    yes, no = {"bool": True}, {"bool": False}
+    check_sum(points, "matrix.runs", "runs", True, (7, 14), language=language, success=yes)
+    check_sum(points, "matrix.runs", "runs", True, (1, 2), language=language, success=no)
+    check_sum(points, "matrix.open", "files", False, (-3, -6))
+    for point, rounds in zip(first_and_last(points, "matrix.duration", language=language), (1, 2)):
+        assert (point["kind"], point["unit"]) == ("histogram", "ms")
+        assert (point["count"], point["sum"]) == (4 * rounds, 20413.25 * rounds)
+        assert (point["min"], point["max"]) == (0.5, 20000)
+        inside = {
+            low: n for low, n in zip([None, *point["bounds"]], point["buckets"], strict=True) if n
+        }
+        assert inside == {0: rounds, 10: rounds, 250: rounds, 10000: rounds}
+    for point in first_and_last(points, "matrix.temperature", place={"string": "Küche ☕"}):
+        assert (point["kind"], point["unit"]) == ("gauge", "Cel")
+        assert point["value"] == {"double": 21.75}
+    assert {p["description"] for p in points if p["name"] == "matrix.runs"} == {
+        "Runs of the matrix"
+    }
+
+
+def check_traces(row, spans):
+    assert sorted(span["name"] for span in spans) == ["matrix.run"] * 2 + ["matrix.step"] * 2
+    runs = {span["span"]: span for span in spans if span["name"] == "matrix.run"}
+    assert len(runs) == len({span["trace"] for span in runs.values()}) == 2
+    for run in runs.values():
+        assert (run["kind"], run["parent"], run["attributes"]) == (SERVER, "", EVERY_TYPE)
+        assert run["status"] == {"code": OK, "message": ""}
+        assert (run["events"], run["links"]) == ([], [])
+    for step in (span for span in spans if span["name"] == "matrix.step"):
+        run = runs.pop(step["parent"])
+        assert step["trace"] == run["trace"] and step["span"] != run["span"]
+        assert int(run["start"]) <= int(step["start"]) + CLOCK
+        assert int(step["start"]) <= int(step["time"]) <= int(run["time"]) + CLOCK
+        assert (step["kind"], step["links"], step["attributes"]) == (CLIENT, LINKS, {})
+        assert step["status"] == {"code": ERROR, "message": "step failed"}
+        (event,) = step["events"]
+        assert (event["name"], event["attributes"]) == ("matrix.event", {"n": {"int": "1"}})
+        assert int(step["start"]) <= int(event["time"]) <= int(step["time"]) + CLOCK
+
+
+def check_logs(row, records):
+    one = [record for record in records if record["severity_text"] == "INFO"]
+    two = [record for record in records if record["severity_text"] != "INFO"]
+    assert (len(one), len(two)) == (2, 2)
+    for record in one:
+        assert (record["severity"], record["body"]) == (9, {"string": 'one "record" ☃'})
+        assert record["attributes"] == EVERY_TYPE
+        assert len(record["trace"]) == 32 and len(record["span"]) == 16
+    for record in two:
+        assert (record["severity"], record["attributes"]) == (18, {})
+        assert record["body"] == {
+            "map": {"a": {"int": "1"}, "b": {"array": [{"string": "x"}, {"bool": True}]}}
+        }
+        assert (record["trace"], record["span"]) == ("", "")
+
+
+CELLS = [
+    pytest.param(row, signal, id="-".join((*row, signal)))
+    for row, signals in MATRIX.items()
+    for signal in signals
+]
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT)
+@pytest.mark.parametrize("row, signal", CELLS)
+def test_what_was_sent_is_what_arrives(stack, row, signal):
+    run = stack.run(row)
+    printed, on_wire, arrived = (
+        of_signal(signal, found) for found in (run.printed, run.on_wire, run.arrived)
+    )
+    assert arrived == printed
+    assert arrived == on_wire
+    for item in arrived:
+        check_common(row, run, item)
+    {"metrics": check_metrics, "traces": check_traces, "logs": check_logs}[signal](row, arrived)
+    for request in run.requests:
+        assert (request.encoding, request.compression) == (row.encoding, row.compression)
+    assert {request.signal for request in run.requests} == set(MATRIX[row])
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT)
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_every_request_is_signed_anew(stack, language):
+    """Two rounds, more than a second apart: no request of the second carries a timestamp, and so a
+    signature, of the first. Headers that were made once would be the same in both."""
+    run = stack.run(Row(language, "protobuf", "none"), pause=1100)
+    moments = collections.defaultdict(set)
+    for request in run.requests:
+        headers = request.headers
+        moments[request.path].add(headers["x-kms-timestamp"])
+        assert headers["x-kms-session-id"] == run.session
+        assert headers["x-kms-client-version"] == "1.2.3"
+        assert headers["x-kms-signature"] == sign(
+            SECRET, request.path, headers["x-kms-timestamp"], run.session
+        )
+    assert set(moments) == {f"/v1/{signal}" for signal in ALL}
+    assert all(len(times) >= 2 for times in moments.values()), moments
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT)
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_a_program_whose_exports_are_refused_says_so(stack, language):
+    """The exit code that the other tests trust."""
+    argv = [*PROGRAMS[language](), f"http://127.0.0.1:{stack.gateway.port}", "protobuf", "none", 0]
+    done = subprocess.run(
+        [str(word) for word in argv],
+        env={**os.environ, "SIGPOST_SECRET": "another-secret-" * 3, "CLIENT_SESSION": "refused"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert stack.arrived("refused") == []
