@@ -18,6 +18,7 @@ exporters:
   file:
     path: {file}
     append: true
+    flush_interval: 50ms
   prometheus:
     endpoint: 127.0.0.1:{prometheus}
     resource_to_telemetry_conversion:

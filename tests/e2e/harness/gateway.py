@@ -133,11 +133,20 @@ class Gateway:
     def get(self, path, headers=()):
         return wire.get(self.port, path, headers)
 
-    def send(self, signal_name, body, path=None, secret=SECRET, **who):
+    def send(
+        self,
+        signal_name,
+        body,
+        path=None,
+        secret=SECRET,
+        extra=(),
+        content_type=wire.PROTOBUF,
+        **who,
+    ):
         """One signed export, to the signal's path unless said otherwise."""
         signed_path = f"/v1/{signal_name}"
-        headers = signed(signed_path, secret=secret, **who)
-        return wire.post(self.port, path or signed_path, headers, body)
+        headers = [*signed(signed_path, secret=secret, **who), *extra]
+        return wire.post(self.port, path or signed_path, headers, body, content_type)
 
     def ready(self):
         return self.get("/health/ready")
@@ -153,6 +162,10 @@ class Gateway:
 
     def verdicts(self, result):
         return exposition.total(self.metrics(), "sigpost_auth_requests_total", result=result)
+
+    def stored(self):
+        """How many requests the spool has taken since the start."""
+        return exposition.total(self.metrics(), "sigpost_spool_records_total")
 
     def log(self):
         return self.process.output()

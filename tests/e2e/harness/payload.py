@@ -2,6 +2,7 @@
 what a client sent and for what the Collector wrote, so that the two can be compared."""
 
 import base64
+import json
 import time
 
 from google.protobuf.json_format import MessageToDict
@@ -74,6 +75,22 @@ def logs(text="e2e record", **resource):
     record = block.scope_logs.add().log_records.add(time_unix_nano=time.time_ns())
     record.body.string_value = text
     return request.SerializeToString()
+
+
+def _with_hex_ids(node):
+    """Protobuf's own JSON writes ids in base64, OTLP/JSON in hex."""
+    if isinstance(node, list):
+        return [_with_hex_ids(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    ids = ("traceId", "spanId", "parentSpanId")
+    return {k: _id(v) if k in ids else _with_hex_ids(v) for k, v in node.items()}
+
+
+def as_json(signal, body):
+    """A request's bytes as OTLP/JSON: 64-bit integers are strings, enums numbers, ids hex."""
+    document = MessageToDict(REQUESTS[signal].FromString(body), use_integers_for_enums=True)
+    return json.dumps(_with_hex_ids(document)).encode()
 
 
 def _value(value):
@@ -163,3 +180,20 @@ def items(document):
 
 def items_of_request(signal, body):
     return items(MessageToDict(REQUESTS[signal].FromString(body)))
+
+
+def stamped(found, session="e2e-session", key="env", environment=None, namespace=None):
+    """The items as they must arrive: what the gateway proved is in their resources, whatever the
+    client claimed under the same names is not."""
+    proved = {
+        "sigpost.session.id": session,
+        "sigpost.key.id": key,
+        "deployment.environment": environment,
+        "service.namespace": namespace,
+    }
+    result = []
+    for item in found:
+        own = {k: v for k, v in item["resource"].items() if k not in proved}
+        shown = {k: v for k, v in proved.items() if v is not None}
+        result.append({**item, "resource": {**own, **shown}})
+    return result

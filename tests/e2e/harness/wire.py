@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from google.rpc import status_pb2
 
 PROTOBUF = ("Content-Type", "application/x-protobuf")
+JSON = ("Content-Type", "application/json")
 
 
 @dataclass
