@@ -14,9 +14,9 @@ from harness.signing import signed
 BODY = payload.metrics()
 
 
-def request(path="/v1/metrics"):
-    head = wire.head("POST", path, [wire.PROTOBUF, *signed("/v1/metrics")], len(BODY))
-    return head, BODY
+def request(body=BODY):
+    head = wire.head("POST", "/v1/metrics", [wire.PROTOBUF, *signed("/v1/metrics")], len(body))
+    return head, body
 
 
 def silent(sock, seconds):
@@ -149,7 +149,7 @@ def test_clients_that_hang_up(house):
     """While their bytes wait for the disk; what they sent is still whole or not there."""
     gateway = house.gateway()
     for i in range(200):
-        head, body = request()
+        head, body = request(payload.metrics())
         sock = wire.connect(gateway.port)
         sock.sendall(head + body)
         if i % 2:
@@ -202,7 +202,7 @@ def test_a_stop_under_load_breaks_no_answered_request(house):
     def load():
         while True:
             try:
-                statuses.append(gateway.send("metrics", BODY).status)
+                statuses.append(gateway.send("metrics", payload.metrics()).status)
             except (OSError, wire.http.client.HTTPException):
                 return
 

@@ -122,7 +122,7 @@ def test_every_signal_arrives_as_it_was_sent(house, signal):
     assert (answer.status, answer.body) == (200, b"")
     assert answer.header("Content-Type") == "application/x-protobuf"
     arrived = collector.wait_items(lambda items: items, what="the item")
-    assert arrived == payload.items_of_request(signal, bodies[signal])
+    assert arrived == payload.stamped(payload.items_of_request(signal, bodies[signal]))
 
 
 # --- the published .NET client --------------------------------------------------------------------
@@ -217,8 +217,10 @@ NAMES = [
 ]
 
 
-def sent_items(names):
-    return [i for name in names for i in payload.items_of_request(signal_of(name), capture(name)[2])]
+def stamped_items(names):
+    """What those requests must be at the Collector. Their lengths are padded varints."""
+    sent = [i for name in names for i in payload.items_of_request(signal_of(name), capture(name)[2])]
+    return payload.stamped(sent, session=CAPTURE_SESSION)
 
 
 def in_order(items):
@@ -234,7 +236,7 @@ def test_captured_requests_signed_again(house):
         own = signed(f"/v1/{signal_of(name)}", secret=CAPTURE_SECRET, session=CAPTURE_SESSION)
         answer = wire.exchange(gateway.port, "POST", path, rest + own, body)
         assert answer.status == 200, (name, answer)
-    wanted = sent_items(NAMES)
+    wanted = stamped_items(NAMES)
     arrived = collector.wait_items(lambda items: len(items) >= len(wanted))
     assert in_order(arrived) == in_order(wanted)
 
@@ -252,7 +254,7 @@ def test_captured_requests_with_their_own_bytes(house):
             sock.sendall((CAPTURES / f"{name}.http").read_bytes())
             answer = wire.read_answer(sock)
         assert (answer.status, answer.body) == (200, b""), name
-    wanted = sent_items(NAMES)
+    wanted = stamped_items(NAMES)
     arrived = collector.wait_items(lambda items: len(items) >= len(wanted))
     assert in_order(arrived) == in_order(wanted)
 
