@@ -23,11 +23,13 @@ MATRIX = {
     Row("python", "protobuf", "none"): ALL,
     Row("javascript", "protobuf", "none"): ALL,
     Row("go", "protobuf", "none"): ALL,
+    Row("rust", "protobuf", "none"): ALL,
 }
 PROGRAMS = {
     "python": clients.python,
     "javascript": clients.javascript,
     "go": clients.go,
+    "rust": clients.rust,
 }
 # Building a client for the first time takes longer than running it.
 BUILD_TIMEOUT = 900
@@ -54,8 +56,9 @@ class Stack:
         """What the Collector wrote of one session, without what the gateway put in."""
         found = []
         if self.collector.file.exists():
-            for line in self.collector.file.read_text().splitlines(keepends=True):
-                if line.endswith("\n") and session in line:
+            # Bytes: a line that is still being written may end inside a character.
+            for line in self.collector.file.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n") and session.encode() in line:
                     found += items(json.loads(line))
         own = [item for item in found if item["resource"]["session.id"]["string"] == session]
         for item in own:

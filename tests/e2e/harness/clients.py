@@ -97,3 +97,16 @@ def _go(place):
 
 def go():
     return [_built("go", _go) / "bin" / "matrix"]
+
+
+# --- Rust ----------------------------------------------------------------------------------------------
+
+
+def _rust(place):
+    env = {"CARGO_TARGET_DIR": str(place / "target")}
+    _run(["cargo", "build", "--locked", "--bins", "--examples"], place, **env)
+    _run(["cargo", "test", "--locked", "--lib"], place, **env)
+
+
+def rust():
+    return [_built("rust", _rust) / "target" / "debug" / "matrix"]
