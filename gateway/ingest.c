@@ -12,12 +12,12 @@
 #include "gateway/cors.h"
 #include "gateway/http.h"
 #include "gateway/reply.h"
+#include "gateway/verify.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #define FORWARDED_FOR_MAX H2O_MAX_HEADERS /* all: the last one is the nearest proxy's */
-#define NOT_READY_RETRY_S 60
+#define NO_MEMORY_RETRY_S 1
 
 struct ingest {
     struct worker *worker;
@@ -26,11 +26,7 @@ struct ingest {
     int64_t started_ns; /* monotonic */
     int64_t now_ns;     /* wall */
     struct ip_addr client;
-    struct signature_headers headers;
-    struct signature_claim claim;
-    struct keyring_match key;
-    enum signal signal;
-    bool late; /* signed before the window: only a lease lets it pass */
+    struct verification proof;
     struct body body;
     enum reason verdict;
     unsigned retry_after_s;
@@ -62,112 +58,21 @@ static bool take_rate_token(struct ingest *in)
     return refuse(in, REASON_RATE_LIMITED);
 }
 
-/* Count and grammar of the signing headers. */
-static bool read_claim(struct ingest *in)
-{
-    for (size_t i = 0; i < in->req->headers.size; i++) {
-        const h2o_header_t *header = &in->req->headers.entries[i];
-        signature_headers_add(&in->headers, http_slice(*header->name), http_slice(header->value));
-    }
-    enum reason reason = signature_parse(&in->headers, &in->claim);
-    return reason == REASON_OK || refuse(in, reason);
-}
-
-static bool check_window(struct ingest *in)
-{
-    int64_t skew_s;
-    int64_t now_s = in->now_ns / NS_PER_SECOND;
-    enum reason reason =
-        signature_check_window(&in->claim, now_s, in->config->auth.window / NS_PER_SECOND, &skew_s);
-    if (reason != REASON_OK) {
-        snprintf(in->detail, sizeof(in->detail),
-                 "the timestamp is %" PRId64 " s %s the server's time %" PRId64
-                 ", allowed are %" PRId64 " s",
-                 skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind", now_s,
-                 in->config->auth.window / NS_PER_SECOND);
-    }
-    in->late = reason != REASON_OK && skew_s > 0 && in->config->auth.session_lease != 0;
-    return reason == REASON_OK || in->late || refuse(in, reason);
-}
-
-/* A late one goes on if its session has a lease on this very signature; one in time begins one. */
-static bool check_lease(struct ingest *in)
-{
-    int64_t length_ns = in->config->auth.session_lease;
-    struct lease *lease = in->worker->gateway->lease;
-    if (!in->late) {
-        if (length_ns != 0) {
-            lease_grant(lease, in->claim.session, in->claim.mac, in->started_ns);
-        }
-        return true;
-    }
-    if (!lease_use(lease, in->claim.session, in->claim.mac, in->started_ns, length_ns)) {
-        return refuse(in, REASON_TIMESTAMP_DRIFT);
-    }
-    in->verdict = REASON_LEASED;
-    in->detail[0] = '\0';
-    return true;
-}
-
-/* Which signal is this? By its path; for `POST /`, by the signal's path that the client signed. */
-static bool match_key(struct ingest *in)
-{
-    struct slice paths[SIGNAL_COUNT];
-    size_t n = 0;
-    in->signal = signal_of_path(http_path(in->req));
-    if (in->signal != SIGNAL_COUNT) {
-        paths[n++] = signal_info(in->signal)->path;
-    } else {
-        for (; n < SIGNAL_PROFILES; n++) {
-            paths[n] = signal_info((enum signal)n)->path;
-        }
-    }
-    char last_key[SIGNATURE_KEY_ID_MAX + 1];
-    struct slice hint = {0};
-    if (in->claim.session.len != 0 && in->claim.key_id.data == NULL) {
-        size_t len = registry_last_key(in->worker->gateway->registry, in->claim.session, last_key);
-        hint = len != 0 ? slice_make(last_key, len) : hint;
-    }
-    enum reason reason = keyring_match(in->worker->keys, &in->claim, paths, n, hint,
-                                       in->now_ns / NS_PER_SECOND, &in->key);
-    if (reason != REASON_OK) {
-        in->retry_after_s = reason == REASON_KEY_NOT_READY ? NOT_READY_RETRY_S : 0;
-        return refuse(in, reason);
-    }
-    if (in->signal == SIGNAL_COUNT) {
-        in->signal = (enum signal)in->key.path;
-    }
-    return true;
-}
-
-/* With auth.required = false an unsigned request passes, unless only its signature could tell what
- * it carries. */
-static bool pass_unsigned(struct ingest *in)
-{
-    in->signal = signal_of_path(http_path(in->req));
-    if (in->signal == SIGNAL_COUNT) {
-        return false;
-    }
-    in->claim = (struct signature_claim){0};
-    in->key = (struct keyring_match){0};
-    in->verdict = REASON_OK;
-    in->retry_after_s = 0;
-    in->detail[0] = '\0';
-    return true;
-}
-
 static bool verify(struct ingest *in)
 {
-    if (read_claim(in) && check_window(in) && match_key(in) && check_lease(in)) {
+    if (verify_request(in->worker, in->req, in->now_ns, in->started_ns, &in->proof)) {
+        in->verdict = in->proof.verdict;
         return true;
     }
-    return !in->config->auth.required && pass_unsigned(in);
+    in->retry_after_s = in->proof.retry_after_s;
+    snprintf(in->detail, sizeof(in->detail), "%s", in->proof.detail);
+    return refuse(in, in->proof.verdict);
 }
 
 static bool admit(struct ingest *in)
 {
-    if (in->claim.session.len != 0) {
-        registry_touch(in->worker->gateway->registry, in->claim.session, in->key.key_id,
+    if (in->proof.claim.session.len != 0) {
+        registry_touch(in->worker->gateway->registry, in->proof.claim.session, in->proof.key.key_id,
                        in->started_ns);
     }
     return true;
@@ -177,6 +82,7 @@ static bool take_step(struct ingest *in, enum reason reason)
 {
     if (reason != REASON_OK) {
         memcpy(in->detail, in->body.fault, sizeof(in->detail));
+        in->retry_after_s = reason == REASON_SPOOL_UNAVAILABLE ? NO_MEMORY_RETRY_S : 0;
         return refuse(in, reason);
     }
     return true;
@@ -185,7 +91,7 @@ static bool take_step(struct ingest *in, enum reason reason)
 static bool check_media_type(struct ingest *in)
 {
     enum reason reason = body_open(in->req, &in->body);
-    bool opaque_json = in->body.json && signal_info(in->signal)->opaque;
+    bool opaque_json = in->body.json && signal_info(in->proof.signal)->opaque;
     return take_step(in, opaque_json ? REASON_UNSUPPORTED_MEDIA_TYPE : reason);
 }
 
@@ -197,22 +103,22 @@ static bool inflate(struct ingest *in)
 
 static bool validate(struct ingest *in)
 {
-    return take_step(in, body_validate(&in->body, in->signal, &in->worker->scratch));
+    return take_step(in, body_validate(&in->body, in->proof.signal, &in->worker->scratch));
 }
 
 /* What the gateway proved goes into every resource; an empty value takes a claim out. */
 static bool stamp(struct ingest *in)
 {
-    if (signal_info(in->signal)->opaque) {
+    if (signal_info(in->proof.signal)->opaque) {
         return true;
     }
     const struct stamp_attribute attributes[] = {
-        {SLICE_LIT("sigpost.session.id"), in->claim.session},
-        {SLICE_LIT("sigpost.key.id"), in->key.key_id},
-        {SLICE_LIT("deployment.environment"), in->key.label},
+        {SLICE_LIT("sigpost.session.id"), in->proof.claim.session},
+        {SLICE_LIT("sigpost.key.id"), in->proof.key.key_id},
+        {SLICE_LIT("deployment.environment"), in->proof.key.label},
         {SLICE_LIT("service.namespace"), slice_of(in->config->stamp.service_namespace)},
     };
-    return take_step(in, body_stamp(&in->body, in->signal, attributes,
+    return take_step(in, body_stamp(&in->body, in->proof.signal, attributes,
                                     sizeof(attributes) / sizeof(attributes[0]),
                                     in->config->server.max_body + BODY_STAMP_ROOM,
                                     &in->worker->scratch));
@@ -222,15 +128,15 @@ static void log_verdict(struct ingest *in)
 {
     char ip[IP_TEXT_MAX];
     ip_format(&in->client, ip);
-    struct slice session = in->headers.session;
-    struct slice version = in->headers.version;
+    struct slice session = in->proof.headers.session;
+    struct slice version = in->proof.headers.version;
     if (reason_info(in->verdict)->http_status == 200) {
         LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
-                 LOG_STR("ip", ip), LOG_SLICE("key", in->key.key_id));
+                 LOG_STR("ip", ip), LOG_SLICE("key", in->proof.key.key_id));
     } else {
         LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(in->verdict)->word),
                  LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
-                 LOG_SLICE("key", in->key.key_id),
+                 LOG_SLICE("key", in->proof.key.key_id),
                  LOG_STR("detail", in->detail[0] != '\0' ? in->detail : NULL));
     }
 }
@@ -246,8 +152,8 @@ static void answer_refusal(struct ingest *in)
  * answer. Nothing tells an unsigned one from another's. */
 static struct repeat_id repeat_of(const struct ingest *in)
 {
-    const struct slice parts[] = {in->claim.session, signal_info(in->signal)->path,
-                                  in->claim.timestamp_text, http_slice(in->req->entity)};
+    const struct slice parts[] = {in->proof.claim.session, signal_info(in->proof.signal)->path,
+                                  in->proof.claim.timestamp_text, http_slice(in->req->entity)};
     return repeats_hash(in->worker->gateway->repeats, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
@@ -257,16 +163,16 @@ static void append(struct ingest *in)
 {
     struct repeat_id repeat = repeat_of(in);
     const struct append append = {
-        .record = {in->signal, in->now_ns, in->claim.session, in->key.key_id, in->body.bytes,
-                   (uint32_t)in->body.items},
-        .repeat = in->claim.timestamp_text.len != 0 ? &repeat : NULL,
+        .record = {in->proof.signal, in->now_ns, in->proof.claim.session, in->proof.key.key_id,
+                   in->body.bytes, (uint32_t)in->body.items},
+        .repeat = in->proof.claim.timestamp_text.len != 0 ? &repeat : NULL,
         .verdict = in->verdict,
         .started_ns = in->started_ns,
     };
     log_verdict(in);
-    counters_payload(&in->worker->gateway->counters, in->signal, in->body.encoding, in->body.items,
-                     in->req->entity.len);
-    bool opaque = signal_info(in->signal)->opaque;
+    counters_payload(&in->worker->gateway->counters, in->proof.signal, in->body.encoding,
+                     in->body.items, in->req->entity.len);
+    bool opaque = signal_info(in->proof.signal)->opaque;
     if (opaque ? in->body.bytes.len == 0 : in->body.items == 0) {
         append_wait_skip(in->worker, in->req, &append);
     } else {
@@ -281,7 +187,6 @@ void ingest_handle(struct worker *worker, h2o_req_t *req)
                         .config = gateway_config(worker->gateway),
                         .started_ns = clock_mono_ns(),
                         .now_ns = clock_wall_ns(),
-                        .signal = SIGNAL_COUNT,
                         .verdict = REASON_OK};
     cors_add_origin(worker, req);
     bool good = find_client(&in) && take_rate_token(&in) && verify(&in) && admit(&in) &&

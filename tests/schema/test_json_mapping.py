@@ -144,7 +144,7 @@ def same(ours, theirs):
 @pytest.mark.parametrize("signal", [METRICS, TRACES, LOGS])
 def test_what_json_format_writes_comes_back(convert, signal):
     rng = random.Random(signal)
-    for _ in range(300):
+    for _ in range(1000):
         message = REQUESTS[signal]()
         fill(rng, message, 0)
         mapped = json_format.MessageToDict(message, use_integers_for_enums=True)

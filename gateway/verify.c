@@ -1,0 +1,134 @@
+/* verify.c: see verify.h. Nothing here looks at the body. */
+#include "gateway/verify.h"
+
+#include "base/clock.h"
+#include "gateway/http.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define NOT_READY_RETRY_S 60
+
+struct judge {
+    struct worker *worker;
+    h2o_req_t *req;
+    const struct config *config;
+    int64_t wall_ns;
+    int64_t mono_ns;
+    bool late; /* signed before the window: only a lease lets it pass */
+    struct verification *out;
+};
+
+static bool refuse(struct judge *in, enum reason reason)
+{
+    in->out->verdict = reason;
+    return false;
+}
+
+/* Count and grammar of the signing headers. */
+static bool read_claim(struct judge *in)
+{
+    for (size_t i = 0; i < in->req->headers.size; i++) {
+        const h2o_header_t *header = &in->req->headers.entries[i];
+        signature_headers_add(&in->out->headers, http_slice(*header->name),
+                              http_slice(header->value));
+    }
+    enum reason reason = signature_parse(&in->out->headers, &in->out->claim);
+    return reason == REASON_OK || refuse(in, reason);
+}
+
+static bool check_window(struct judge *in)
+{
+    int64_t skew_s;
+    int64_t now_s = in->wall_ns / NS_PER_SECOND;
+    enum reason reason = signature_check_window(&in->out->claim, now_s,
+                                                in->config->auth.window / NS_PER_SECOND, &skew_s);
+    if (reason != REASON_OK) {
+        snprintf(in->out->detail, sizeof(in->out->detail),
+                 "the timestamp is %" PRId64 " s %s the server's time %" PRId64
+                 ", allowed are %" PRId64 " s",
+                 skew_s < 0 ? -skew_s : skew_s, skew_s < 0 ? "ahead of" : "behind", now_s,
+                 in->config->auth.window / NS_PER_SECOND);
+    }
+    in->late = reason != REASON_OK && skew_s > 0 && in->config->auth.session_lease != 0;
+    return reason == REASON_OK || in->late || refuse(in, reason);
+}
+
+/* A late one goes on if its session has a lease on this very signature; one in time begins one. */
+static bool check_lease(struct judge *in)
+{
+    int64_t length_ns = in->config->auth.session_lease;
+    struct lease *lease = in->worker->gateway->lease;
+    if (!in->late) {
+        if (length_ns != 0) {
+            lease_grant(lease, in->out->claim.session, in->out->claim.mac, in->mono_ns);
+        }
+        return true;
+    }
+    if (!lease_use(lease, in->out->claim.session, in->out->claim.mac, in->mono_ns, length_ns)) {
+        return refuse(in, REASON_TIMESTAMP_DRIFT);
+    }
+    in->out->verdict = REASON_LEASED;
+    in->out->detail[0] = '\0';
+    return true;
+}
+
+/* Which signal is this? By its path; for `POST /`, by the signal's path that the client signed. */
+static bool match_key(struct judge *in)
+{
+    struct slice paths[SIGNAL_COUNT];
+    size_t n = 0;
+    in->out->signal = signal_of_path(http_path(in->req));
+    if (in->out->signal != SIGNAL_COUNT) {
+        paths[n++] = signal_info(in->out->signal)->path;
+    } else {
+        for (; n < SIGNAL_PROFILES; n++) {
+            paths[n] = signal_info((enum signal)n)->path;
+        }
+    }
+    char last_key[SIGNATURE_KEY_ID_MAX + 1];
+    struct slice hint = {0};
+    if (in->out->claim.session.len != 0 && in->out->claim.key_id.data == NULL) {
+        size_t len =
+            registry_last_key(in->worker->gateway->registry, in->out->claim.session, last_key);
+        hint = len != 0 ? slice_make(last_key, len) : hint;
+    }
+    enum reason reason = keyring_match(in->worker->keys, &in->out->claim, paths, n, hint,
+                                       in->wall_ns / NS_PER_SECOND, &in->out->key);
+    if (reason != REASON_OK) {
+        in->out->retry_after_s = reason == REASON_KEY_NOT_READY ? NOT_READY_RETRY_S : 0;
+        in->out->detail[0] = '\0'; /* of a late one: not what it is refused for */
+        return refuse(in, reason);
+    }
+    if (in->out->signal == SIGNAL_COUNT) {
+        in->out->signal = (enum signal)in->out->key.path;
+    }
+    return true;
+}
+
+/* With auth.required = false an unsigned request passes, unless only its signature could tell what
+ * it carries. */
+static bool pass_unsigned(struct judge *in)
+{
+    in->out->signal = signal_of_path(http_path(in->req));
+    if (in->out->signal == SIGNAL_COUNT) {
+        return false;
+    }
+    in->out->claim = (struct signature_claim){0};
+    in->out->key = (struct keyring_match){0};
+    in->out->verdict = REASON_OK;
+    in->out->retry_after_s = 0;
+    in->out->detail[0] = '\0';
+    return true;
+}
+
+bool verify_request(struct worker *worker, h2o_req_t *req, int64_t wall_ns, int64_t mono_ns,
+                    struct verification *out)
+{
+    struct judge in = {worker, req, gateway_config(worker->gateway), wall_ns, mono_ns, false, out};
+    *out = (struct verification){.verdict = REASON_OK, .signal = SIGNAL_COUNT};
+    if (read_claim(&in) && check_window(&in) && match_key(&in) && check_lease(&in)) {
+        return true;
+    }
+    return !in.config->auth.required && pass_unsigned(&in);
+}
