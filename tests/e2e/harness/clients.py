@@ -110,3 +110,16 @@ def _rust(place):
 
 def rust():
     return [_built("rust", _rust) / "target" / "debug" / "matrix"]
+
+
+# --- Java ----------------------------------------------------------------------------------------------
+
+
+def _java(place):
+    _run(["mvn", "--batch-mode", "--quiet", "package"], place)
+
+
+def java():
+    target = _built("java", _java) / "target"
+    parts = (target / "signed-client-1.0.0.jar", target / "lib" / "*")
+    return ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, parts)), "sigpost.matrix.Matrix"]

@@ -55,7 +55,7 @@ def _point(kind, data, point):
         item["count"] = int(point["count"])
         item.update({key: float(point[key]) for key in ("sum", "min", "max")})
         item["buckets"] = [int(n) for n in point["bucketCounts"]]
-        item["bounds"] = [float(n) for n in point["explicitBounds"]]
+        item["bounds"] = [float(n) for n in point.get("explicitBounds", [])]
     else:
         item["monotonic"] = data.get("isMonotonic", False)
         item["value"] = _number(point)
