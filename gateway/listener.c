@@ -51,6 +51,21 @@ unsigned listener_port(const struct listen_address *address)
     return ntohs(v4.sin_port);
 }
 
+bool listener_is_free(const struct listen_address *address, struct result *why)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&address->storage;
+    int on = 1;
+    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+                 bind(fd, sa, address->len) == 0;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return bound || result_fail_errno(why, error, "server.listen: cannot listen on port %u",
+                                      listener_port(address));
+}
+
 static bool set_options(int fd)
 {
     int on = 1;

@@ -319,7 +319,8 @@ static bool start_workers(struct server *server, struct result *why)
 {
     const struct config *config = gateway_config(server->gateway);
     if (!check_file_limit(config, why) ||
-        !listener_parse(config->server.listen, &server->address, why)) {
+        !listener_parse(config->server.listen, &server->address, why) ||
+        !listener_is_free(&server->address, why)) {
         return false;
     }
     for (unsigned i = 0; i < server->n_workers; i++) {

@@ -47,8 +47,12 @@ Test(listener, workers_share_a_chosen_port)
     int second = listener_open(&address, &why);
     cr_assert_geq(second, 0, "%s", why.text);
     cr_assert_eq(listener_port(&address), port);
+    struct result taken = RESULT_INIT;
+    cr_assert_not(listener_is_free(&address, &taken));
+    cr_assert(strstr(taken.text, "in use") != NULL, "%s", taken.text);
     close(first);
     close(second);
+    cr_assert(listener_is_free(&address, &why), "%s", why.text);
 }
 
 Test(listener, says_when_the_address_is_not_ours)
