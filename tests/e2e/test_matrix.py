@@ -2,6 +2,7 @@
 wrote is compared item by item with what the SDK was given and with what went over the wire."""
 
 import collections
+import contextlib
 import json
 import os
 import subprocess
@@ -18,13 +19,28 @@ from harness.signing import SECRET, sign
 ALL = ("metrics", "traces", "logs")
 Row = collections.namedtuple("Row", "language encoding compression")
 
-# What each SDK's exporters can send; Go's can send JSON for traces only.
+TRACES = ("traces",)
+
+# Everything that the SDKs' exporters over HTTP can be told to send. Python's and Java's know no JSON,
+# Go's know it for traces only; of the compressions only Python's have deflate.
 MATRIX = {
     Row("python", "protobuf", "none"): ALL,
+    Row("python", "protobuf", "gzip"): ALL,
+    Row("python", "protobuf", "deflate"): ALL,
     Row("javascript", "protobuf", "none"): ALL,
+    Row("javascript", "protobuf", "gzip"): ALL,
+    Row("javascript", "json", "none"): ALL,
+    Row("javascript", "json", "gzip"): ALL,
     Row("go", "protobuf", "none"): ALL,
+    Row("go", "protobuf", "gzip"): ALL,
+    Row("go", "json", "none"): TRACES,
+    Row("go", "json", "gzip"): TRACES,
     Row("java", "protobuf", "none"): ALL,
+    Row("java", "protobuf", "gzip"): ALL,
     Row("rust", "protobuf", "none"): ALL,
+    Row("rust", "protobuf", "gzip"): ALL,
+    Row("rust", "json", "none"): ALL,
+    Row("rust", "json", "gzip"): ALL,
 }
 PROGRAMS = {
     "python": clients.python,
@@ -43,6 +59,23 @@ STAMPS = {
     "deployment.environment",
     "service.namespace",
 }
+
+
+def run_client(argv, session, secret=SECRET):
+    return subprocess.run(
+        [str(word) for word in argv],
+        env={
+            **os.environ,
+            "SIGPOST_SECRET": secret,
+            "KOTORMODSYNC_SIGNING_SECRET": secret,
+            "CLIENT_SESSION": session,
+        },
+        capture_output=True,
+        encoding="utf-8",
+        # Go's exporters print a refusal's body, which is protobuf.
+        errors="replace",
+        timeout=60,
+    )
 
 
 class Stack:
@@ -64,8 +97,17 @@ class Stack:
                     found += items(json.loads(line))
         own = [item for item in found if item["resource"]["session.id"]["string"] == session]
         for item in own:
+            assert item["resource"]["sigpost.session.id"] == {"string": session}
             item["resource"] = {k: v for k, v in item["resource"].items() if k not in STAMPS}
         return own
+
+    def wait_arrived(self, session, count):
+        wait_until(
+            lambda: len(self.arrived(session)) >= count,
+            15,
+            f"{count} items of {session} at the Collector",
+        )
+        return self.arrived(session)
 
     def run(self, row, pause=0):
         """Runs a row once, and gives the same result to every test that asks."""
@@ -80,29 +122,17 @@ class Run:
     def __init__(self, stack, row, pause):
         self.session = "-".join(row) + (f"-{pause}" if pause else "")
         argv = PROGRAMS[row.language]()
-        relay = Relay(stack.gateway.port)
-        try:
+        with contextlib.closing(Relay(stack.gateway.port)) as relay:
             self.begin = time.time_ns()
-            done = subprocess.run(
-                [str(word) for word in (*argv, relay.url, row.encoding, row.compression, pause)],
-                env={**os.environ, "SIGPOST_SECRET": SECRET, "CLIENT_SESSION": self.session},
-                capture_output=True,
-                text=True,
-                timeout=60,
+            done = run_client(
+                [*argv, relay.url, row.encoding, row.compression, pause], self.session
             )
             self.end = time.time_ns()
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
             self.requests = relay.requests()
-        finally:
-            relay.close()
         self.printed = [json.loads(line) for line in done.stdout.splitlines()]
-        wait_until(
-            lambda: len(stack.arrived(self.session)) >= len(self.printed),
-            15,
-            f"{len(self.printed)} items of {self.session} at the Collector",
-        )
-        self.arrived = stack.arrived(self.session)
         self.on_wire = [item for request in self.requests for item in items(request.document())]
+        self.arrived = stack.wait_arrived(self.session, len(self.printed))
 
 
 @pytest.fixture(scope="module")
@@ -285,12 +315,67 @@ def test_every_request_is_signed_anew(stack, language):
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_a_program_whose_exports_are_refused_says_so(stack, language):
     """The exit code that the other tests trust."""
-    argv = [*PROGRAMS[language](), f"http://127.0.0.1:{stack.gateway.port}", "protobuf", "none", 0]
-    done = subprocess.run(
-        [str(word) for word in argv],
-        env={**os.environ, "SIGPOST_SECRET": "another-secret-" * 3, "CLIENT_SESSION": "refused"},
-        capture_output=True,
-        timeout=60,
-    )
+    url = f"http://127.0.0.1:{stack.gateway.port}"
+    argv = [*PROGRAMS[language](), url, "protobuf", "none", 0]
+    done = run_client(argv, "refused", secret="another-secret-" * 3)
     assert done.returncode == 1, done.stdout + done.stderr
     assert stack.arrived("refused") == []
+
+
+# Python's and JavaScript's are run in test_main_job.py.
+@pytest.mark.timeout(BUILD_TIMEOUT)
+@pytest.mark.parametrize("language", clients.DEMOS)
+def test_the_demo(stack, language):
+    demo = clients.DEMOS[language]()
+    session = f"demo-{language}"
+    done = run_client([*demo, f"http://127.0.0.1:{stack.gateway.port}"], session)
+    assert done.returncode == 0 and f"sent=ok session={session}" in done.stdout, done.stderr
+    stack.wait_arrived(session, 3)
+    wait_until(
+        lambda: {"demo.runs", "demo.operation.duration", "demo.install"}
+        <= {item["name"] for item in stack.arrived(session)},
+        15,
+        "the demo's three items at the Collector",
+    )
+    newest = {
+        item["name"]: item
+        for item in sorted(stack.arrived(session), key=lambda item: int(item["time"]))
+    }
+    assert newest["demo.runs"]["value"] == {"int": "3"}
+    assert newest["demo.operation.duration"]["sum"] == 75
+    assert newest["demo.install"]["attributes"] == {"language": {"string": language}}
+
+    done = run_client([*demo, f"http://127.0.0.1:{stack.gateway.port}"], session, "wrong-" * 6)
+    assert done.returncode == 1 and "sent=ok" not in done.stdout, done.stdout
+
+
+# --- .NET ---------------------------------------------------------------------------------------------
+
+
+def dotnet():
+    program = os.environ.get("SIGPOST_DOTNET_CLIENT")
+    if not program:
+        pytest.skip("the .NET row: SIGPOST_DOTNET_CLIENT does not name the client program")
+    return [program]
+
+
+@pytest.mark.parametrize("signal", ["metrics", "traces"])
+@pytest.mark.parametrize("style", [[], ["--resign"]], ids=["signed-once", "signed-anew"])
+def test_dotnet_arrives_as_it_went_over_the_wire(stack, style, signal):
+    """The program is not ours and prints no items: what it sent is what the tap saw."""
+    session = f"dotnet-{len(style)}-{signal}"
+    with contextlib.closing(Relay(stack.gateway.port)) as relay:
+        done = run_client([*dotnet(), relay.url, 2, "--every", 1100, *style], session)
+        assert done.returncode == 0, done.stdout + done.stderr
+        requests = relay.requests()
+    # Two exports of each signal and the last of metrics.
+    assert len(requests) == 5
+    assert {request.path for request in requests} == (
+        {"/v1/metrics", "/v1/traces"} if style else {"/"}
+    )
+    own = [request for request in requests if request.signal == signal]
+    timestamps = {request.headers["x-kms-timestamp"] for request in own}
+    assert len(own) > 1 and (len(timestamps) > 1) == bool(style), timestamps
+    sent = [item for request in requests for item in items(request.document())]
+    arrived = stack.wait_arrived(session, len(sent))
+    assert of_signal(signal, arrived) == of_signal(signal, sent) != []

@@ -95,8 +95,8 @@ def _go(place):
     _run([program, "build", "-trimpath", "-o", "bin/", "./demo", "./matrix"], place, **env)
 
 
-def go():
-    return [_built("go", _go) / "bin" / "matrix"]
+def go(program="matrix"):
+    return [_built("go", _go) / "bin" / program]
 
 
 # --- Rust ----------------------------------------------------------------------------------------------
@@ -108,8 +108,8 @@ def _rust(place):
     _run(["cargo", "test", "--locked", "--lib"], place, **env)
 
 
-def rust():
-    return [_built("rust", _rust) / "target" / "debug" / "matrix"]
+def rust(program="matrix"):
+    return [_built("rust", _rust) / "target" / "debug" / program]
 
 
 # --- Java ----------------------------------------------------------------------------------------------
@@ -119,7 +119,14 @@ def _java(place):
     _run(["mvn", "--batch-mode", "--quiet", "package"], place)
 
 
-def java():
+def java(program="sigpost.matrix.Matrix"):
     target = _built("java", _java) / "target"
     parts = (target / "signed-client-1.0.0.jar", target / "lib" / "*")
-    return ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, parts)), "sigpost.matrix.Matrix"]
+    return ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, parts)), program]
+
+
+DEMOS = {
+    "go": lambda: go("demo"),
+    "java": lambda: java("sigpost.Demo"),
+    "rust": lambda: rust("examples/demo"),
+}

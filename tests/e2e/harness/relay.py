@@ -5,11 +5,13 @@ import gzip
 import json
 import socket
 import threading
+import zlib
 from dataclasses import dataclass
 
 from google.protobuf.json_format import MessageToDict
 
 from .payload import REQUESTS
+from .signing import SECRET, sign
 
 
 @dataclass
@@ -22,7 +24,14 @@ class Request:
 
     @property
     def signal(self):
-        return self.path.removeprefix("/v1/")
+        """By the path; of a POST to / the signature tells, as it tells the gateway."""
+        if self.path != "/":
+            return self.path.removeprefix("/v1/")
+        signed = (self.headers["x-kms-timestamp"], self.headers.get("x-kms-session-id", ""))
+        for signal in REQUESTS:
+            if sign(SECRET, f"/v1/{signal}", *signed) == self.headers["x-kms-signature"].lower():
+                return signal
+        raise AssertionError("a POST to / with a signature over no signal's path")
 
     @property
     def compression(self):
@@ -35,7 +44,8 @@ class Request:
 
     def document(self):
         """The body as OTLP/JSON; it must be what its headers say."""
-        plain = {"none": bytes, "gzip": gzip.decompress}[self.compression](self.body)
+        undo = {"none": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
+        plain = undo[self.compression](self.body)
         if self.encoding == "json":
             return json.loads(plain)
         message = REQUESTS[self.signal].FromString(plain)
