@@ -207,6 +207,7 @@ void ingest_on_refused_by_http(h2o_req_t *req, int status)
                         .started_ns = clock_mono_ns(),
                         .verdict =
                             status == 413 ? REASON_BODY_TOO_LARGE : REASON_MALFORMED_PAYLOAD};
+    cors_add_origin(in.worker, req);
     find_client(&in);
     counters_verdict(&in.worker->gateway->counters, in.verdict, in.started_ns);
     log_verdict(&in);

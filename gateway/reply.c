@@ -209,8 +209,8 @@ static void on_setup_ostream(h2o_filter_t *super, h2o_req_t *req, h2o_ostream_t 
             (struct status_ostream *)h2o_add_ostream(req, sizeof(*ostream), slot);
         ostream->super.do_send = send_status_body;
         slot = &ostream->super.next;
-        self->refused(req, req->res.status);
         replace_body(req, ostream);
+        self->refused(req, req->res.status);
     }
     h2o_setup_next_ostream(req, slot);
 }

@@ -40,7 +40,8 @@ void reply_verdict(h2o_req_t *req, enum reason reason, const char *detail, unsig
 void reply_status(h2o_req_t *req, int http_status, int grpc_code, struct slice message);
 
 /* libh2o answers some requests itself, in plain text, before any handler runs (413, 400, 417). The
- * filter gives those answers a Status body in the request's type, and calls `refused` for each. */
+ * filter gives those answers a Status body in the request's type, and calls `refused` for each,
+ * which may add headers. */
 void reply_install_filter(h2o_pathconf_t *pathconf, void (*refused)(h2o_req_t *req, int status));
 
 #endif
