@@ -136,17 +136,17 @@ def test_a_refusal_can_be_read_by_the_page(gateway, status):
     assert answer.rpc_status().message
 
 
-def test_a_body_too_long_on_the_wire(gateway):
-    """libh2o refuses it before any handler; the answer may be lost to a reset."""
-    before = gateway.verdicts("body_too_large")
-    try:
-        answer = listed_post(gateway, signed("/v1/metrics"), bytes(128 * 1024))
-    except (ConnectionError, wire.http.client.HTTPException):
-        answer = None
-    if answer is not None:
-        assert answer.status == 413
-        assert answer.header("Access-Control-Allow-Origin") == ORIGIN
-    wait_until(lambda: gateway.verdicts("body_too_large") == before + 1, 5, "the verdict")
+@pytest.mark.xfail(strict=True, reason="libh2o's own refusals do not pass gateway/cors.c yet")
+def test_a_body_too_long_on_the_wire_can_be_read_by_the_page(gateway):
+    """libh2o refuses it by its length, before any handler. No body is sent, so that no reset can
+    overtake the answer."""
+    sent = [wire.PROTOBUF, ("Origin", ORIGIN), *signed("/v1/metrics")]
+    with wire.connect(gateway.port) as sock:
+        sock.sendall(wire.head("POST", "/v1/metrics", sent, 128 * 1024))
+        answer = wire.read_answer(sock)
+    assert answer.status == 413
+    assert answer.rpc_status().message.startswith("body_too_large: ")
+    assert answer.header("Access-Control-Allow-Origin") == ORIGIN
 
 
 def test_too_many_requests_can_be_read_by_the_page(house):

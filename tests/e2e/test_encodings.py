@@ -371,6 +371,13 @@ def test_one_known_encoding_once(gateway, values, content_type):
     assert "gzip" in message and "zstd" in message  # what would be right
 
 
+def test_one_type_once(gateway):
+    sent = [wire.PROTOBUF, wire.PROTOBUF, *signed("/v1/metrics")]
+    answer = wire.exchange(gateway.port, "POST", "/v1/metrics", sent, payload.metrics())
+    assert answer.status == 415, answer
+    assert code_and_message(answer)[1].startswith("unsupported_media_type: ")
+
+
 # --- bounds ---------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness import payload, wire
-from harness.gateway import write_ring
+from harness.gateway import Clock, write_ring
 from harness.process import wait_until
 from harness.signing import SECRET, signed
 
@@ -207,6 +207,23 @@ def test_what_ends_a_lease(past):
     gateway.terminate()
     gateway.start()
     refused(gateway, past.seen)
+
+
+def test_a_server_clock_that_is_set_back_leases_nothing(house, tmp_path):
+    """What was fresh lies in the future then; put right again, the lease is there as before."""
+    now = 1795230000
+    clock = Clock(tmp_path, now)
+    gateway = house.gateway({"auth": {"session_lease": "1h"}}, env=clock.env)
+    headers = signed("/v1/metrics", timestamp=now)
+    send_fresh(gateway, headers)
+    for stands, verdict in ((-301, None), (-300, "ok"), (300, "ok"), (301, "leased"), (-301, None)):
+        clock.set(now + stands)
+        if verdict is None:
+            assert "301 s ahead of the server's time" in refused(gateway, headers)
+        else:
+            before = gateway.verdicts(verdict)
+            assert post(gateway, headers).status == 200
+            assert gateway.verdicts(verdict) == before + 1
 
 
 def test_a_lease_that_helps_nobody_is_no_configuration(house):

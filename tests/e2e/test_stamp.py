@@ -6,7 +6,7 @@ import pytest
 from harness import payload, wire
 from harness.gateway import write_ring
 from harness.process import wait_until
-from harness.signing import SECRET
+from harness.signing import SECRET, signed
 
 LABELLED = {"id": "prod-7", "secret": SECRET, "state": "active", "label": "production"}
 DEVELOPMENT = "development-secret-0123456789abcdef0123"
@@ -166,8 +166,9 @@ def test_without_a_namespace_there_is_none(open_gateway, collector):
             ("X-KMS-Session-ID", "claimed"),
             ("X-KMS-Key-ID", "prod-7"),
         ],
+        signed("/v1/metrics", session="claimed", timestamp=1, key_id="prod-7", version="1"),
     ],
-    ids=["no headers", "a session and no signature", "a wrong signature"],
+    ids=["no headers", "a session and no signature", "a wrong signature", "a stale one"],
 )
 def test_nothing_is_proved_of_unsigned_requests(open_gateway, collector, headers, content_type):
     name = f"unsigned {len(headers)} {content_type[1]}"

@@ -53,6 +53,25 @@ def clock_from(now):
     return {**frozen_clock(now), "FAKETIME": f"@{now}"}
 
 
+class Clock:
+    """A wall clock that stands where a file says, and jumps when the file is written anew."""
+
+    def __init__(self, directory, now):
+        self.file = directory / "clock"
+        self.set(now)
+        self.env = {
+            **frozen_clock(now),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+        }
+        del self.env["FAKETIME"]
+
+    def set(self, now):
+        aside = self.file.with_suffix(".new")
+        aside.write_text(f"{now}\n")
+        aside.rename(self.file)
+
+
 class Gateway:
     """One sigpost with a state directory of its own. It can be stopped and started again."""
 
