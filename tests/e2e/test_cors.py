@@ -241,7 +241,8 @@ def test_a_reload_changes_the_list(house):
 
 
 @pytest.mark.parametrize(
-    "written", [f"{ORIGIN}/", f"{ORIGIN}/path", "app.example.org", "ftp://app.example.org", "https://"]
+    "written",
+    [f"{ORIGIN}/", f"{ORIGIN}/path", "app.example.org", "ftp://app.example.org", "https://"],
 )
 def test_what_is_no_origin_is_no_configuration(house, written):
     gateway = house.gateway(start=False, env={"SIGPOST_SERVER_CORS_ORIGINS": written}).launch()

@@ -8,7 +8,7 @@ import pytest
 
 from harness import payload, wire
 from harness.process import wait_until
-from harness.signing import sign, signed, SECRET
+from harness.signing import SECRET, sign, signed
 
 MANY = 8
 
@@ -198,7 +198,8 @@ def test_what_was_refused_is_no_repeat(house):
     """No room: 503 again and again, and once there is room 200 and it is there."""
     collector = house.collector(start=False)
     gateway = house.gateway_to(
-        collector, {"spool": {"max_bytes": "4MiB", "wait": "50ms"}, "server": {"max_body": "512KiB"}}
+        collector,
+        {"spool": {"max_bytes": "4MiB", "wait": "50ms"}, "server": {"max_body": "512KiB"}},
     )
     for i in range(40):
         headers = signed("/v1/metrics")

@@ -13,7 +13,7 @@ DEVELOPMENT = "development-secret-0123456789abcdef0123"
 PLAIN = "plain-secret-0123456789abcdef0123456789"
 RING = (
     LABELLED,
-    {"id": "dev", "secret": DEVELOPMENT, "state": "active", "label": "dévelopment \"2\""},
+    {"id": "dev", "secret": DEVELOPMENT, "state": "active", "label": 'dévelopment "2"'},
     {"id": "plain", "secret": PLAIN, "state": "active"},
 )
 LIES = {
@@ -50,13 +50,8 @@ def open_gateway(module_house, collector):
     return gateway.start()
 
 
-def arrived(collector, name):
-    wanted = lambda items: [item for item in items if item["name"] == name]  # noqa: E731
-    return wanted(collector.wait_items(wanted, what=f"{name} at the Collector"))
-
-
 def resource(collector, name):
-    (item,) = arrived(collector, name)
+    (item,) = collector.named(name)
     return item["resource"]
 
 
@@ -68,7 +63,7 @@ def test_lies_are_taken_out_and_what_was_proved_put_in(gateway, collector, signa
     body = payload.as_json(signal, meant) if content_type == wire.JSON else meant
     answer = gateway.send(signal, body, content_type=content_type, session="run-1")
     assert answer.status == 200, answer
-    items = arrived(collector, name)
+    items = collector.named(name)
     assert items[0]["resource"] == {
         "service.name": "e2e",
         "platform": "Unix",
@@ -86,7 +81,7 @@ def test_each_name_is_there_once(gateway, collector):
     """Attributes as the Collector wrote them, before a test's dictionary hides a second one."""
     body = payload.metrics(name="names once", **LIES)
     assert gateway.send("metrics", body).status == 200
-    arrived(collector, "names once")
+    collector.named("names once")
     (line,) = (text for text in collector.file.read_text().splitlines() if "names once" in text)
     for name, lie in LIES.items():
         assert line.count(f'"{name}"') == line.count('"names once"') == 1
@@ -113,7 +108,7 @@ def test_the_key_that_verified_gives_its_label(gateway, collector, named):
     assert answer.status == 200
     shown = resource(collector, name)
     assert shown["sigpost.key.id"] == "dev"
-    assert shown["deployment.environment"] == "dévelopment \"2\""
+    assert shown["deployment.environment"] == 'dévelopment "2"'
 
 
 def test_a_key_id_that_another_key_verified_is_not_believed(gateway, collector):
@@ -216,7 +211,7 @@ def test_only_resources_are_touched(gateway, collector):
     """The same names on a point are the client's own affair."""
     body = payload.metrics(name="on a point", attributes=LIES)
     assert gateway.send("metrics", body).status == 200
-    (item,) = arrived(collector, "on a point")
+    (item,) = collector.named("on a point")
     assert item["attributes"] == LIES
 
 
@@ -240,8 +235,10 @@ def test_fleet_series_are_not_split_by_what_was_proved(house):
         assert gateway.send("metrics", body, session=session).status == 200
 
     def series():
-        return {k: v for k, v in gateway.client_metrics().items() if k[0].startswith("e2e_requests")}
+        return {
+            k: v for k, v in gateway.client_metrics().items() if k[0].startswith("e2e_requests")
+        }
 
     wait_until(lambda: sum(series().values()) == 4, 5, "both sessions in the series")
-    ((name, labels),) = series()
+    ((_, labels),) = series()
     assert not {"sigpost_session_id", "sigpost_key_id"} & {label for label, _ in labels}

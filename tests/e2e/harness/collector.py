@@ -112,3 +112,8 @@ class Collector:
         return self.wait_items(
             lambda items: names <= {item["name"] for item in items}, timeout, f"items {names}"
         )
+
+    def named(self, name, timeout=15):
+        """Waits for an item of that name and returns all of them; a Collector that is shared has
+        those of other tests too."""
+        return [item for item in self.wait_names([name], timeout) if item["name"] == name]

@@ -167,6 +167,19 @@ class Gateway:
         headers = [*signed(signed_path, secret=secret, **who), *extra]
         return wire.post(self.port, path or signed_path, headers, body, content_type)
 
+    def refuses(self, status, word, code, body, extra=(), content_type=wire.PROTOBUF):
+        """Sends metrics signed, checks the refusal in full, returns its message."""
+        before, stored = self.verdicts(word), self.stored()
+        answer = self.send("metrics", body, extra=extra, content_type=content_type)
+        assert answer.status == status, answer
+        assert answer.header("Content-Type") == content_type[1]
+        told, message = answer.told()
+        assert told == code
+        assert message.startswith(f"{word}: "), message
+        assert self.verdicts(word) == before + 1
+        assert self.stored() == stored
+        return message
+
     def ready(self):
         return self.get("/health/ready")
 

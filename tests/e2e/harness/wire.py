@@ -32,6 +32,15 @@ class Answer:
         assert status.message and status.code, self.body
         return status
 
+    def told(self):
+        """(code, message) of a Status in either type."""
+        if self.header("Content-Type") == "application/json":
+            status = self.json()
+            assert set(status) == {"code", "message"}, status
+            return status["code"], status["message"]
+        status = self.rpc_status()
+        return status.code, status.message
+
 
 def head(method, path, headers=(), length=None, host="127.0.0.1"):
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
