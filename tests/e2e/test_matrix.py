@@ -3,14 +3,16 @@ wrote is compared item by item with what the SDK was given and with what went ov
 
 import collections
 import contextlib
+import http.server
 import json
 import os
 import subprocess
+import threading
 import time
 
 import pytest
 
-from harness import clients
+from harness import clients, known_items
 from harness.items import items
 from harness.process import wait_until
 from harness.relay import Relay
@@ -155,117 +157,6 @@ def of_signal(signal, found):
     return sorted(own, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-# --- what each program is known to send, in two rounds ----------------------------------------------
-
-TEXT = 'ünï "cödé" \\ | \n ☃ 🚀'
-EVERY_TYPE = {
-    "text": {"string": TEXT},
-    "empty": {"string": ""},
-    "yes": {"bool": True},
-    "no": {"bool": False},
-    "negative": {"int": "-42"},
-    "large": {"int": "9007199254740991"},
-    "tenth": {"double": 0.1},
-    "texts": {"array": [{"string": "a"}, {"string": "b"}]},
-    "numbers": {"array": [{"int": "1"}, {"int": "2"}]},
-    "fractions": {"array": [{"double": 0.5}, {"double": 1.5}]},
-    "flags": {"array": [{"bool": True}, {"bool": False}]},
-}
-LINKS = [
-    {
-        "trace": "0af7651916cd43dd8448eb211c80319c",
-        "span": "b7ad6b7169203331",
-        "attributes": {"why": {"string": "cause"}},
-    }
-]
-SERVER, CLIENT = 2, 3
-OK, ERROR = 1, 2
-# Node starts each span's clock at a whole millisecond: two of its spans may be off by one.
-CLOCK = 10**6
-
-
-def check_common(row, run, item):
-    assert item["resource"]["service.name"] == {"string": f"matrix-{row.language}"}
-    assert item["resource"]["service.version"] == {"string": "1.2.3"}
-    assert item["scope"]["version"] == "1.0.0"
-    assert run.begin - CLOCK <= int(item["time"]) <= run.end + CLOCK
-
-
-def first_and_last(points, name, **attributes):
-    """The points of the first and of the last export of one series."""
-    own = [p for p in points if p["name"] == name and p["attributes"] == attributes]
-    assert own, f"no point of {name} with {attributes}"
-    assert len({p["time"] for p in own}) == len(own), "each export has a time of its own"
-    own.sort(key=lambda p: int(p["time"]))
-    assert all(int(p["start"]) <= int(p["time"]) for p in own)
-    return own[0], own[-1]
-
-
-def check_sum(points, name, unit, monotonic, values, **attributes):
-    for point, value in zip(first_and_last(points, name, **attributes), values):
-        assert (point["kind"], point["unit"]) == ("sum", unit)
-        assert point["monotonic"] == monotonic
-        assert point["value"] == {"int": str(value)}
-
-
-def check_metrics(row, points):
-    language = {"string": row.language}
-    yes, no = {"bool": True}, {"bool": False}
-    check_sum(points, "matrix.runs", "runs", True, (7, 14), language=language, success=yes)
-    check_sum(points, "matrix.runs", "runs", True, (1, 2), language=language, success=no)
-    check_sum(points, "matrix.open", "files", False, (-3, -6))
-    for point, rounds in zip(first_and_last(points, "matrix.duration", language=language), (1, 2)):
-        assert (point["kind"], point["unit"]) == ("histogram", "ms")
-        assert (point["count"], point["sum"]) == (4 * rounds, 20413.25 * rounds)
-        assert (point["min"], point["max"]) == (0.5, 20000)
-        inside = {
-            low: n for low, n in zip([None, *point["bounds"]], point["buckets"], strict=True) if n
-        }
-        assert inside == {0: rounds, 10: rounds, 250: rounds, 10000: rounds}
-    for point in first_and_last(points, "matrix.temperature", place={"string": "Küche ☕"}):
-        assert (point["kind"], point["unit"]) == ("gauge", "Cel")
-        assert point["value"] == {"double": 21.75}
-    assert {p["description"] for p in points if p["name"] == "matrix.runs"} == {
-        "Runs of the matrix"
-    }
-
-
-def check_traces(row, spans):
-    assert sorted(span["name"] for span in spans) == ["matrix.run"] * 2 + ["matrix.step"] * 2
-    runs = {span["span"]: span for span in spans if span["name"] == "matrix.run"}
-    assert len(runs) == len({span["trace"] for span in runs.values()}) == 2
-    for run in runs.values():
-        assert (run["kind"], run["parent"], run["attributes"]) == (SERVER, "", EVERY_TYPE)
-        assert run["status"] == {"code": OK, "message": ""}
-        assert (run["events"], run["links"]) == ([], [])
-    for step in (span for span in spans if span["name"] == "matrix.step"):
-        run = runs.pop(step["parent"])
-        assert step["trace"] == run["trace"] and step["span"] != run["span"]
-        assert int(run["start"]) <= int(step["start"]) + CLOCK
-        assert int(step["start"]) <= int(step["time"]) <= int(run["time"]) + CLOCK
-        assert (step["kind"], step["links"], step["attributes"]) == (CLIENT, LINKS, {})
-        assert step["status"] == {"code": ERROR, "message": "step failed"}
-        (event,) = step["events"]
-        assert (event["name"], event["attributes"]) == ("matrix.event", {"n": {"int": "1"}})
-        assert int(step["start"]) <= int(event["time"]) <= int(step["time"]) + CLOCK
-
-
-def check_logs(row, records):
-    one = [record for record in records if record["severity_text"] == "INFO"]
-    two = [record for record in records if record["severity_text"] != "INFO"]
-    assert (len(one), len(two)) == (2, 2)
-    for record in one:
-        assert (record["severity"], record["body"]) == (9, {"string": 'one "record" ☃'})
-        assert record["attributes"] == EVERY_TYPE
-        assert len(record["trace"]) == 32 and len(record["span"]) == 16
-    for record in two:
-        assert (record["severity"], record["attributes"]) == (18, {})
-        assert record["body"] == {
-            "map": {"a": {"int": "1"}, "b": {"array": [{"string": "x"}, {"bool": True}]}}
-        }
-        assert (record["trace"], record["span"]) == ("", "")
-
-
 CELLS = [
     pytest.param(row, signal, id="-".join((*row, signal)))
     for row, signals in MATRIX.items()
@@ -284,9 +175,7 @@ def test_what_was_sent_is_what_arrives(stack, row, signal):
     assert arrived == on_wire
     # Java's SDK sends metrics about itself besides: they were compared, their values are its own.
     known = [item for item in arrived if item["scope"]["name"] == "matrix"]
-    for item in known:
-        check_common(row, run, item)
-    {"metrics": check_metrics, "traces": check_traces, "logs": check_logs}[signal](row, known)
+    known_items.check(row, run, signal, known)
     for request in run.requests:
         assert (request.encoding, request.compression) == (row.encoding, row.compression)
     assert {request.signal for request in run.requests} == set(MATRIX[row])
@@ -320,6 +209,49 @@ def test_a_program_whose_exports_are_refused_says_so(stack, language):
     done = run_client(argv, "refused", secret="another-secret-" * 3)
     assert done.returncode == 1, done.stdout + done.stderr
     assert stack.arrived("refused") == []
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """Takes everything, but has the first POST of traces come again a second later."""
+
+    def do_POST(self):
+        with self.server.lock:
+            self.server.seen.append((self.path, self.headers["X-KMS-Timestamp"]))
+            first = [path for path, _ in self.server.seen].count("/v1/traces") == 1
+        self._skip_body()
+        self.send_response(503 if first and self.path == "/v1/traces" else 200)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", "0")
+        self.send_header("Retry-After", "1")
+        self.end_headers()
+
+    def _skip_body(self):
+        if "Content-Length" in self.headers:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            return
+        # Node sends chunks, compressed or not.
+        while size := int(self.rfile.readline(), 16):
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT)
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_a_retry(language):
+    """Every client signs a retry anew but Java's: there a retry goes out as its export did."""
+    argv = PROGRAMS[language]()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        server.lock, server.seen = threading.Lock(), []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = run_client([*argv, url, "protobuf", "none", 0], "retry")
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    first, again = [moment for path, moment in server.seen if path == "/v1/traces"][:2]
+    assert (first == again) == (language == "java"), (first, again)
 
 
 # Python's and JavaScript's are run in test_main_job.py.
