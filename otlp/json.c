@@ -124,7 +124,7 @@ static bool take_list(struct json_mapping *map, const ProtobufCFieldDescriptor *
     struct json_level *level = json_top(map);
     level->in_list = true;
     level->index = 0;
-    bool packed = json_wire_type(field->type) != WIRE_BYTES;
+    bool packed = schema_wire_type(field->type) != WIRE_BYTES;
     size_t tag_at = map->out->len;
     size_t length_at = 0;
     if (packed) {

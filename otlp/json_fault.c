@@ -8,8 +8,7 @@
 
 #define STEP_MAX 64 /* ".droppedAttributesCount[67108863]" is the longest kind */
 #define PATH_FULL_MAX ((size_t)VALIDATE_DEPTH_MAX * STEP_MAX)
-#define PATH_HEAD_MAX 50
-#define PATH_TAIL_MAX 50
+#define PATH_END_MAX 50
 #define FIELD_NAME_MAX 40
 #define WHAT_MAX 120
 /* The longest sentence fits: 102 of path, 2 of ": ", 119 of what, 18 of ", at byte 67108864". */
@@ -23,24 +22,6 @@ static void write_name(const char *name, char out[FIELD_NAME_MAX])
         out[n++] = (char)(upper && *name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name);
     }
     out[n] = '\0';
-}
-
-/* Cuts the middle out of a long path, between names: "resourceSpans[0]...values[2].value". */
-static void shorten(char *path, size_t len)
-{
-    if (len <= PATH_HEAD_MAX + PATH_TAIL_MAX) {
-        return;
-    }
-    size_t head = PATH_HEAD_MAX;
-    while (head > 0 && path[head] != '.') {
-        head--;
-    }
-    const char *tail = strchr(path + len - PATH_TAIL_MAX, '.');
-    if (tail != NULL) {
-        path[head++] = '.';
-        path[head++] = '.';
-        memmove(path + head, tail, strlen(tail) + 1);
-    }
 }
 
 /* "a.b[2].c" for the value that is being read; the request's type where no field is known yet. */
@@ -63,7 +44,7 @@ static void write_path(const struct json_mapping *map, char path[PATH_FULL_MAX])
     if (len == 0) {
         snprintf(path, PATH_FULL_MAX, "%s", map->levels[0].type->short_name);
     }
-    shorten(path, len);
+    schema_shorten_path(path, len, PATH_END_MAX);
 }
 
 static bool report(struct json_mapping *map, const char *what, const char *at)

@@ -4,6 +4,7 @@
 
 #include "otlp/json.h"
 #include "otlp/json_lex.h"
+#include "otlp/schema.h"
 #include "otlp/validate.h"
 #include "otlp/wire.h"
 
@@ -32,9 +33,6 @@ static inline struct json_level *json_top(struct json_mapping *map)
 {
     return &map->levels[map->depth - 1];
 }
-
-/* The wire type of one value. */
-enum wire_type json_wire_type(ProtobufCType type);
 
 /* A length that is not known yet: json_length_open reserves its bytes and returns where,
  * json_length_close fills them in when the content stands behind them. */

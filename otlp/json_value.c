@@ -8,25 +8,6 @@
 #define TRACE_ID_DIGITS 32
 #define SPAN_ID_DIGITS 16
 
-enum wire_type json_wire_type(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-        return WIRE_FIXED32;
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return WIRE_FIXED64;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return WIRE_BYTES;
-    default:
-        return WIRE_VARINT;
-    }
-}
-
 size_t json_id_digits(const ProtobufCFieldDescriptor *field)
 {
     if (strcmp(field->name, "trace_id") == 0) {
@@ -203,7 +184,7 @@ static bool take_integer(struct json_mapping *map, enum json_kind kind, Protobuf
     if (type == PROTOBUF_C_TYPE_SINT32 || type == PROTOBUF_C_TYPE_SINT64) {
         value = value << 1 ^ (value >> 63 != 0 ? UINT64_MAX : 0);
     }
-    enum wire_type wire = json_wire_type(type);
+    enum wire_type wire = schema_wire_type(type);
     if (wire == WIRE_VARINT) {
         wire_put_varint(map->out, value);
     } else {
@@ -248,7 +229,7 @@ static bool take_double(struct json_mapping *map, enum json_kind kind)
 bool json_take_scalar(struct json_mapping *map, const ProtobufCFieldDescriptor *field, bool tagged)
 {
     enum json_kind kind = json_peek(&map->lex);
-    enum wire_type wire = json_wire_type(field->type);
+    enum wire_type wire = schema_wire_type(field->type);
     map->value_at = map->lex.at;
     if (wire == WIRE_BYTES) {
         if (kind != JSON_STRING) {

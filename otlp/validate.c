@@ -101,7 +101,7 @@ static bool take_content(struct walk *walk, const ProtobufCFieldDescriptor *fiel
 static bool take_packed(struct walk *walk, const ProtobufCFieldDescriptor *field)
 {
     struct wire *w = &walk->wire;
-    enum wire_type element = wire_type_of(field->type);
+    enum wire_type element = schema_wire_type(field->type);
     const uint8_t *outer_end = wire_enter(w);
     size_t len = (size_t)(w->end - w->at);
     if (w->fault == WIRE_OK && element != WIRE_VARINT) {
@@ -142,7 +142,7 @@ static bool take_known(struct walk *walk, const ProtobufCFieldDescriptor *field,
                        enum wire_type type)
 {
     struct wire *w = &walk->wire;
-    if (type != wire_type_of(field->type)) {
+    if (type != schema_wire_type(field->type)) {
         bool packed = type == WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED;
         return packed ? take_packed(walk, field) : fault_wire_type(walk, type);
     }

@@ -12,8 +12,7 @@
 
 #define STEP_MAX 64 /* ".dropped_attributes_count[4294967295]" is the longest kind */
 #define PATH_FULL_MAX ((size_t)VALIDATE_DEPTH_MAX * STEP_MAX)
-#define PATH_HEAD_MAX 60
-#define PATH_TAIL_MAX 60
+#define PATH_END_MAX 60
 #define WHAT_MAX 112
 /* The longest sentence fits: 122 of path, 19 of ": field 536870911: ", 111 of what, and the NUL. */
 
@@ -53,7 +52,7 @@ static size_t append_step(char path[PATH_FULL_MAX], size_t len,
 {
     const char *dot = len != 0 ? "." : "";
     int wrote;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED && wire_type_of(field->type) == WIRE_BYTES) {
+    if (field->label == PROTOBUF_C_LABEL_REPEATED && schema_wire_type(field->type) == WIRE_BYTES) {
         wrote = snprintf(path + len, STEP_MAX, "%s%s[%lu]", dot, field->name,
                          count_before(from, tag_at, field->id));
     } else {
@@ -63,24 +62,6 @@ static size_t append_step(char path[PATH_FULL_MAX], size_t len,
         return len;
     }
     return len + ((size_t)wrote < STEP_MAX ? (size_t)wrote : STEP_MAX - 1);
-}
-
-/* Cuts the middle out of a long path, between names: "resource_spans[0]...values[2].value". */
-static void shorten(char *path, size_t len)
-{
-    if (len <= PATH_HEAD_MAX + PATH_TAIL_MAX) {
-        return;
-    }
-    size_t head = PATH_HEAD_MAX;
-    while (head > 0 && path[head] != '.') {
-        head--;
-    }
-    const char *tail = strchr(path + len - PATH_TAIL_MAX, '.');
-    if (tail != NULL) {
-        path[head++] = '.';
-        path[head++] = '.';
-        memmove(path + head, tail, strlen(tail) + 1);
-    }
 }
 
 /* "a.b[2].c" for the field under the cursor; the request's type where no field is known yet. */
@@ -99,7 +80,7 @@ static void write_path(const struct walk *walk, char path[PATH_FULL_MAX])
     if (len == 0) {
         snprintf(path, PATH_FULL_MAX, "%s", walk->levels[0].type->short_name);
     }
-    shorten(path, len);
+    schema_shorten_path(path, len, PATH_END_MAX);
 }
 
 __attribute__((format(printf, 2, 3))) static bool report(struct walk *walk, const char *format, ...)
@@ -130,7 +111,7 @@ bool fault_wire(struct walk *walk)
 bool fault_wire_type(struct walk *walk, enum wire_type found)
 {
     return report(walk, "wire type %s, must be %s, at byte %zu", wire_type_name(found),
-                  wire_type_name(wire_type_of(walk->field->type)),
+                  wire_type_name(schema_wire_type(walk->field->type)),
                   (size_t)(walk->tag_at - walk->bytes));
 }
 

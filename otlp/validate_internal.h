@@ -4,6 +4,7 @@
 #ifndef SIGPOST_OTLP_VALIDATE_INTERNAL_H
 #define SIGPOST_OTLP_VALIDATE_INTERNAL_H
 
+#include "otlp/schema.h"
 #include "otlp/validate.h"
 #include "otlp/wire.h"
 
@@ -28,27 +29,6 @@ struct walk {
     size_t depth;                          /* open messages, the request included */
     struct level levels[VALIDATE_DEPTH_MAX];
 };
-
-/* The wire type of one value. */
-static inline enum wire_type wire_type_of(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-        return WIRE_FIXED32;
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return WIRE_FIXED64;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return WIRE_BYTES;
-    default:
-        return WIRE_VARINT;
-    }
-}
 
 /* Each writes where and what into walk->out->fault, and returns false. */
 bool fault_wire(struct walk *walk); /* the cursor's own */
