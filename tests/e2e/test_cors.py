@@ -136,7 +136,6 @@ def test_a_refusal_can_be_read_by_the_page(gateway, status):
     assert answer.rpc_status().message
 
 
-@pytest.mark.xfail(strict=True, reason="libh2o's own refusals do not pass gateway/cors.c yet")
 def test_a_body_too_long_on_the_wire_can_be_read_by_the_page(gateway):
     """libh2o refuses it by its length, before any handler. No body is sent, so that no reset can
     overtake the answer."""
