@@ -36,6 +36,7 @@ void cors_add_origin(struct worker *worker, h2o_req_t *req)
     const char *origin = listed_origin(worker, req);
     if (origin != NULL) {
         add(req, H2O_STRLIT("access-control-allow-origin"), origin);
+        add(req, H2O_STRLIT("access-control-expose-headers"), "Retry-After");
         add(req, H2O_STRLIT("vary"), "Origin");
     }
 }

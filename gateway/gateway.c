@@ -52,8 +52,11 @@ static struct keyring *open_keyring(const struct config *config, struct metrics 
     return keyring;
 }
 
-/* Requests whose repeats are known: 52 bytes each, the answers of about the last minutes. */
+/* Requests whose repeats are known: 52 bytes each. The same signature over the same bytes is never
+ * new data, however late it comes: the window is longer than any auth.window and lease that matter,
+ * and the number bounds the memory. */
 #define REPEATS_KEPT 65536
+#define REPEATS_WINDOW_NS (48 * 3600 * NS_PER_SECOND)
 
 static bool init_secure_memory(struct result *why)
 {
@@ -84,7 +87,7 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     gateway->pages = page_store_create(config->templates.dir);
     gateway->lobby = lobby_create(config->session.max, config->session.idle_timeout);
     gateway->lease = lease_create(config->session.max_tracked);
-    gateway->repeats = repeats_create(REPEATS_KEPT, 2 * config->auth.window);
+    gateway->repeats = repeats_create(REPEATS_KEPT, REPEATS_WINDOW_NS);
     if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||
         gateway->rate_limit == NULL || gateway->pages == NULL || gateway->lobby == NULL) {
         return result_fail(why, "out of memory");
