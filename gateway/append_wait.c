@@ -19,8 +19,13 @@ struct append_wait {
     int64_t started_ns;
     enum reason verdict; /* when it is durable */
     enum spool_outcome outcome;
-    bool first;                  /* repeats of it wait for its outcome */
-    struct repeat_id repeat;     /* of a first one */
+    bool tracked; /* `repeat` is known: its outcome is its repeats' too */
+    bool counted; /* an exact repeat is not */
+    struct repeat_id repeat;
+    enum signal signal;
+    enum encoding encoding;
+    uint64_t items;
+    uint64_t wire_bytes;
     struct repeat_waiter waiter; /* of a repeat */
 };
 
@@ -75,7 +80,7 @@ static void on_done(void *arg, enum spool_outcome outcome)
 {
     struct append_wait *wait = arg;
     struct repeat_waiter *waiter = NULL;
-    if (wait->first) {
+    if (wait->tracked) {
         waiter =
             repeats_settle(wait->worker->gateway->repeats, &wait->repeat, outcome == SPOOL_DURABLE);
     }
@@ -105,6 +110,10 @@ static struct append_wait *make_wait(struct worker *worker, h2o_req_t *req,
     wait->req = req;
     wait->started_ns = append->started_ns;
     wait->verdict = append->verdict;
+    wait->signal = append->record.signal;
+    wait->encoding = append->encoding;
+    wait->items = append->record.items;
+    wait->wire_bytes = append->wire_bytes;
     wait->hook = h2o_mem_alloc_shared(&req->pool, sizeof(*wait->hook), on_pool_disposed);
     *wait->hook = wait;
     wait->deadline.cb = on_deadline;
@@ -123,19 +132,19 @@ void append_wait_start(struct worker *worker, h2o_req_t *req, const struct appen
         return;
     }
     if (append->repeat != NULL) {
-        wait->first = true;
+        wait->tracked = true;
         wait->repeat = *append->repeat;
         repeat = repeats_begin(worker->gateway->repeats, &wait->repeat, append->started_ns,
                                &wait->waiter);
     }
     switch (repeat) {
     case REPEAT_NEW:
+        wait->counted = true;
         spool_append(worker->gateway->spool, &append->record, on_done, wait);
         break;
     case REPEAT_WAITING:
         break;
     case REPEAT_DONE:
-        wait->first = false;
         send_outcome(wait, SPOOL_DURABLE);
         break;
     }
@@ -143,6 +152,8 @@ void append_wait_start(struct worker *worker, h2o_req_t *req, const struct appen
 
 void append_wait_skip(struct worker *worker, h2o_req_t *req, const struct append *append)
 {
+    counters_payload(&worker->gateway->counters, append->record.signal, append->encoding,
+                     append->record.items, append->wire_bytes);
     answer_accepted(worker, req, append->verdict, append->started_ns);
 }
 
@@ -163,6 +174,10 @@ static const char *outcome_detail(enum spool_outcome outcome)
 
 static void settle(struct append_wait *wait)
 {
+    if (wait->outcome == SPOOL_DURABLE && wait->counted) {
+        counters_payload(&wait->worker->gateway->counters, wait->signal, wait->encoding,
+                         wait->items, wait->wire_bytes);
+    }
     h2o_req_t *req = let_go(wait);
     if (req == NULL) {
         return;

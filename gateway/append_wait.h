@@ -14,7 +14,9 @@ struct append {
     struct spool_record record;     /* copied */
     const struct repeat_id *repeat; /* NULL: cannot be told from others. Copied. */
     enum reason verdict;            /* REASON_OK or REASON_LEASED */
-    int64_t started_ns;             /* monotonic, for the duration metric */
+    enum encoding encoding;         /* of the body as it came, and its length: counted */
+    uint64_t wire_bytes;
+    int64_t started_ns; /* monotonic, for the duration metric */
 };
 
 /* Appends the record and answers req when its outcome is known, or with 503 when the disk takes

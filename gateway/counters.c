@@ -17,18 +17,18 @@ void counters_register(struct counters *counters, struct metrics *metrics)
         const char *name = signal_info((enum signal)i)->name;
         for (unsigned j = 0; j < ENCODING_COUNT; j++) {
             counters->requests[i][j] = metrics_counter(
-                metrics, "sigpost_ingest_requests_total", "Valid payloads taken in.",
+                metrics, "sigpost_ingest_requests_total", "Payloads taken in, each once.",
                 METRIC_LABELS("signal", name, "encoding", encoding_name((enum encoding)j)));
         }
     }
     counters->bytes =
         metrics_counter(metrics, "sigpost_ingest_bytes_total",
-                        "Bytes of valid payloads, as they came on the wire.", METRIC_NO_LABELS);
+                        "Bytes of payloads taken in, as they came on the wire.", METRIC_NO_LABELS);
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         const char *name = signal_info((enum signal)i)->name;
-        counters->items[i] = metrics_counter(
-            metrics, "sigpost_ingest_items_total",
-            "Data points, spans and log records in valid payloads.", METRIC_LABELS("signal", name));
+        counters->items[i] = metrics_counter(metrics, "sigpost_ingest_items_total",
+                                             "Data points, spans and log records taken in.",
+                                             METRIC_LABELS("signal", name));
     }
     counters->duration = metrics_histogram(
         metrics, "sigpost_request_duration_seconds",

@@ -23,7 +23,7 @@ void counters_register(struct counters *counters, struct metrics *metrics);
 /* One ingest request has got its final verdict; started_ns is monotonic. */
 void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns);
 
-/* One valid payload was taken in. */
+/* One payload was stored, or was empty and needed no storing. */
 void counters_payload(const struct counters *counters, enum signal signal, enum encoding encoding,
                       uint64_t items, uint64_t bytes);
 

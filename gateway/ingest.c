@@ -167,11 +167,11 @@ static void append(struct ingest *in)
                    in->body.bytes, (uint32_t)in->body.items},
         .repeat = in->proof.claim.timestamp_text.len != 0 ? &repeat : NULL,
         .verdict = in->verdict,
+        .encoding = in->body.encoding,
+        .wire_bytes = in->req->entity.len,
         .started_ns = in->started_ns,
     };
     log_verdict(in);
-    counters_payload(&in->worker->gateway->counters, in->proof.signal, in->body.encoding,
-                     in->body.items, in->req->entity.len);
     bool opaque = signal_info(in->proof.signal)->opaque;
     if (opaque ? in->body.bytes.len == 0 : in->body.items == 0) {
         append_wait_skip(in->worker, in->req, &append);
