@@ -56,7 +56,7 @@ static struct keyring *open_keyring(const struct config *config, struct metrics 
  * new data, however late it comes: the window is longer than any auth.window and lease that matter,
  * and the number bounds the memory. */
 #define REPEATS_KEPT 65536
-#define REPEATS_WINDOW_NS (48 * 3600 * NS_PER_SECOND)
+#define REPEATS_WINDOW_NS (NS_PER_SECOND * 3600 * 48)
 
 static bool init_secure_memory(struct result *why)
 {
