@@ -161,23 +161,27 @@ static struct repeat_id repeat_of(const struct ingest *in)
  * succeeds without being stored. */
 static void append(struct ingest *in)
 {
-    struct repeat_id repeat = repeat_of(in);
-    const struct append append = {
+    bool opaque = signal_info(in->proof.signal)->opaque;
+    bool empty = opaque ? in->body.bytes.len == 0 : in->body.items == 0;
+    struct repeat_id repeat;
+    struct append append = {
         .record = {in->proof.signal, in->now_ns, in->proof.claim.session, in->proof.key.key_id,
                    in->body.bytes, (uint32_t)in->body.items},
-        .repeat = in->proof.claim.timestamp_text.len != 0 ? &repeat : NULL,
         .verdict = in->verdict,
         .encoding = in->body.encoding,
         .wire_bytes = in->req->entity.len,
         .started_ns = in->started_ns,
     };
     log_verdict(in);
-    bool opaque = signal_info(in->proof.signal)->opaque;
-    if (opaque ? in->body.bytes.len == 0 : in->body.items == 0) {
+    if (empty) {
         append_wait_skip(in->worker, in->req, &append);
-    } else {
-        append_wait_start(in->worker, in->req, &append);
+        return;
     }
+    if (in->proof.claim.timestamp_text.len != 0) {
+        repeat = repeat_of(in);
+        append.repeat = &repeat;
+    }
+    append_wait_start(in->worker, in->req, &append);
 }
 
 void ingest_handle(struct worker *worker, h2o_req_t *req)

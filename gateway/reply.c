@@ -109,16 +109,23 @@ void reply_export_ok(h2o_req_t *req)
     h2o_send(req, &body, json ? 1 : 0, H2O_SEND_STATE_FINAL);
 }
 
+/* Appends a google.rpc.Status in the request's type, and returns that type. */
+static struct slice encode_status(const h2o_req_t *req, int grpc_code, struct slice message,
+                                  struct buf *out)
+{
+    if (wants_json(req)) {
+        status_encode_json(out, grpc_code, message);
+        return JSON;
+    }
+    status_encode(out, grpc_code, message);
+    return PROTOBUF;
+}
+
 void reply_status(h2o_req_t *req, int http_status, int grpc_code, struct slice message)
 {
     struct buf body = BUF_INIT;
-    bool json = wants_json(req);
-    if (json) {
-        status_encode_json(&body, grpc_code, message);
-    } else {
-        status_encode(&body, grpc_code, message);
-    }
-    reply_body(req, http_status, json ? JSON : PROTOBUF, buf_slice(&body));
+    struct slice type = encode_status(req, grpc_code, message, &body);
+    reply_body(req, http_status, type, buf_slice(&body));
     buf_free(&body);
 }
 
@@ -183,20 +190,15 @@ static void replace_body(h2o_req_t *req, struct status_ostream *ostream)
         reason_info(too_large ? REASON_BODY_TOO_LARGE : REASON_MALFORMED_PAYLOAD);
     struct buf message = BUF_INIT;
     struct buf body = BUF_INIT;
-    bool json = wants_json(req);
     buf_printf(&message, "%s: %s. %s", info->word,
                too_large ? info->title : "the HTTP request is malformed",
                too_large ? info->remedy : "Send one complete HTTP/1.1 request.");
-    if (json) {
-        status_encode_json(&body, info->grpc_code, buf_slice(&message));
-    } else {
-        status_encode(&body, info->grpc_code, buf_slice(&message));
-    }
+    struct slice type = encode_status(req, info->grpc_code, buf_slice(&message), &body);
     ostream->body = h2o_strdup(&req->pool, buf_slice(&body).data, body.len);
     req->res.content_length = body.len;
     req->res.headers = (h2o_headers_t){0};
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                   json ? JSON.data : PROTOBUF.data, json ? JSON.len : PROTOBUF.len);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type.data,
+                   type.len);
     buf_free(&message);
     buf_free(&body);
 }

@@ -146,20 +146,11 @@ static bool take_known(struct walk *walk, const ProtobufCFieldDescriptor *field,
         bool packed = type == WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED;
         return packed ? take_packed(walk, field) : fault_wire_type(walk, type);
     }
-    switch (type) {
-    case WIRE_VARINT:
-        wire_varint(w);
-        break;
-    case WIRE_FIXED64:
-        wire_take(w, 8);
-        break;
-    case WIRE_FIXED32:
-        wire_take(w, 4);
-        break;
-    case WIRE_BYTES:
+    if (type == WIRE_BYTES) {
         return field->type == PROTOBUF_C_TYPE_MESSAGE ? take_message(walk, field)
                                                       : take_content(walk, field);
     }
+    wire_skip(w, type);
     return w->fault == WIRE_OK || fault_wire(walk);
 }
 
