@@ -52,9 +52,9 @@ def convert(tmp_path_factory):
     out = tmp_path_factory.mktemp("json")
     protos = sorted(str(path) for path in (ROOT / "otlp" / "proto").glob("*.proto"))
     subprocess.run(["protoc-c", f"--proto_path={ROOT}", f"--c_out={out}", *protos], check=True)
-    sources = [*ROOT.glob("otlp/json*.c"), *ROOT.glob("otlp/signal.c"), *ROOT.glob("otlp/wire.c")]
+    sources = [*ROOT.glob("otlp/json*.c"), *(ROOT / "otlp" / f"{room}.c" for room in ("signal", "schema", "wire"))]
     sources += [ROOT / "base" / "buf.c", ROOT / "base" / "utf8.c", *out.rglob("*.c")]
-    command = ["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", f"-I{ROOT}", f"-I{out}"]
+    command = ["cc", "-shared", "-fPIC", "-O1", "-Wl,--no-undefined", "-D_GNU_SOURCE", f"-I{ROOT}", f"-I{out}"]
     library = out / "libjson.so"
     subprocess.run([*command, *map(str, sources), "-lprotobuf-c", "-o", library], check=True)
     code = ctypes.CDLL(str(library))
