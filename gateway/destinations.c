@@ -1,8 +1,8 @@
 /* destinations.c: see destinations.h. */
 #include "gateway/destinations.h"
 
-#include "otlp/destination_fleet.h"
-#include "otlp/destination_otlp.h"
+#include "otlp/export/destination_otlp.h"
+#include "otlp/fleet/destination_fleet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "otlp/destination_otlp.h"
+#include "otlp/export/destination_otlp.h"
 #include "tests/fake_collector.h"
 
 #include <dirent.h>

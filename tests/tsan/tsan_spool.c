@@ -1,7 +1,7 @@
 /* Four producers, two readers at different pace, somebody asking for stats: for ThreadSanitizer,
  * and a check that each record comes out of each reader once, whole, in one order. A plain program:
  * 0 is good. */
-#include "../unit/otlp/spool_fixture.h"
+#include "../unit/otlp/spool/spool_fixture.h"
 
 #include <stdatomic.h>
 

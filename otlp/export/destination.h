@@ -1,0 +1,38 @@
+/* destination.h: a place where telemetry goes: its own thread, its own cursor, one contract. */
+#ifndef SIGPOST_OTLP_DESTINATION_H
+#define SIGPOST_OTLP_DESTINATION_H
+
+#include "base/buf.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "otlp/spool/spool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DESTINATION_PROBLEM_MAX 256
+
+struct destination_status {
+    bool ok; /* the last attempt went through, or there was none yet */
+    char problem[DESTINATION_PROBLEM_MAX]; /* for readiness: what is wrong, with the URL; empty when
+                                              ok */
+    uint64_t dead_letters;                 /* set aside since start */
+};
+
+struct destination; /* begins with `const struct destination_ops *ops` in each implementation */
+
+struct destination_ops {
+    /* Ends the thread: sends what is under way until the monotonic deadline, makes the cursor
+     * durable, frees. What was not sent stays in the spool. */
+    void (*stop)(struct destination *self, int64_t deadline_mono_ns);
+    /* Any thread. */
+    void (*status)(struct destination *self, struct destination_status *out);
+    /* Appends this destination's own series to a scrape (/metrics/clients), or NULL. Any thread. */
+    void (*render)(struct destination *self, struct buf *out);
+};
+
+struct destination {
+    const struct destination_ops *ops;
+};
+
+#endif

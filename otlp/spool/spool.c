@@ -1,0 +1,347 @@
+/* spool.c: opening, appending, closing. See spool.h for the contract, spool_internal.h for where
+ * the rest is. */
+#include "otlp/spool/spool_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_QUEUED ((uint64_t)64 << 20)
+
+static bool choose_sizes(struct spool *spool, struct result *why)
+{
+    struct spool_options *options = &spool->options;
+    if (options->max_payload == 0 || options->max_payload > SPOOL_PAYLOAD_LIMIT) {
+        return result_fail(
+            why, "spool: a longest payload of %" PRIu32 " bytes; 1 to %" PRIu32 " can be had",
+            options->max_payload, SPOOL_PAYLOAD_LIMIT);
+    }
+    uint64_t frame = spool_frame_max(options->max_payload);
+    uint64_t least = SPOOL_SEGMENT_SLACK + frame;
+    uint64_t bytes = options->segment_bytes;
+    if (bytes == 0) {
+        bytes = options->max_bytes / 16;
+        bytes = bytes < SPOOL_SEGMENT_MAX ? bytes : SPOOL_SEGMENT_MAX;
+        bytes = bytes > least ? bytes : least;
+    } else if (bytes < SEGMENT_HEADER_LEN + frame) {
+        return result_fail(why,
+                           "spool: segments of %" PRIu64 " bytes do not hold the longest record; "
+                           "at least %" PRIu64 " are needed",
+                           bytes, SEGMENT_HEADER_LEN + frame);
+    }
+    if (bytes > options->max_bytes / 2) {
+        return result_fail(why,
+                           "spool.max_bytes is %" PRIu64 "; at least %" PRIu64 " are needed, two "
+                           "segments that hold a longest payload of %" PRIu32 " bytes",
+                           options->max_bytes, 2 * bytes, options->max_payload);
+    }
+    spool->segment_bytes = bytes;
+    options->max_queued = options->max_queued != 0 ? options->max_queued : DEFAULT_QUEUED;
+    return true;
+}
+
+/* The new directory's entry must last as well. */
+static bool sync_parent(const char *dir)
+{
+    char *copy = strdup(dir);
+    if (copy == NULL) {
+        return false;
+    }
+    size_t len = strlen(copy);
+    while (len > 1 && copy[len - 1] == '/') {
+        copy[--len] = '\0';
+    }
+    char *slash = strrchr(copy, '/');
+    const char *parent = ".";
+    if (slash != NULL) {
+        slash[slash == copy ? 1 : 0] = '\0';
+        parent = copy;
+    }
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(copy);
+    errno = error;
+    return ok;
+}
+
+static bool open_directory(struct spool *spool, struct result *why)
+{
+    bool made = mkdir(spool->dir, 0700) == 0;
+    if (!made && errno != EEXIST) {
+        return result_fail_errno(why, errno, "spool directory %s: cannot be made", spool->dir);
+    }
+    /* Also when it was there: a process that made it may have been killed before this. */
+    if (!sync_parent(spool->dir) && made) {
+        return result_fail_errno(why, errno, "spool directory %s: its parent cannot be synced",
+                                 spool->dir);
+    }
+    spool->dir_fd = open(spool->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (spool->dir_fd < 0 || fstat(spool->dir_fd, &st) != 0) {
+        return result_fail_errno(why, errno, "spool directory %s: cannot be opened", spool->dir);
+    }
+    if ((st.st_mode & 07777) != 0700 && fchmod(spool->dir_fd, 0700) != 0) {
+        LOG_WARN("spool: the directory's mode is not 0700 and cannot be changed",
+                 LOG_STR("dir", spool->dir));
+    }
+    if (faccessat(spool->dir_fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        return result_fail_errno(why, errno, "spool directory %s: cannot be written to",
+                                 spool->dir);
+    }
+    return true;
+}
+
+static bool lock_directory(struct spool *spool, struct result *why)
+{
+    spool->lock_fd = openat(spool->dir_fd, "lock", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (spool->lock_fd < 0) {
+        return result_fail_errno(why, errno, "spool lock %s/lock: cannot be opened", spool->dir);
+    }
+    while (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            return result_fail(why,
+                               "spool directory %s: another process holds %s/lock; stop it, or "
+                               "give each its own state.dir",
+                               spool->dir, spool->dir);
+        }
+        if (errno != EINTR) {
+            return result_fail_errno(why, errno, "spool lock %s/lock", spool->dir);
+        }
+    }
+    return true;
+}
+
+/* Signals are the main thread's. */
+static bool start_threads(struct spool *spool, struct result *why)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&spool->writer, NULL, spool_writer_main, spool);
+    if (error == 0) {
+        spool->writer_runs = true;
+        pthread_setname_np(spool->writer, "spool-writer");
+        error = pthread_create(&spool->keeper, NULL, spool_keeper_main, spool);
+    }
+    if (error == 0) {
+        spool->keeper_runs = true;
+        pthread_setname_np(spool->keeper, "spool-keeper");
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error == 0 || result_fail_errno(why, error, "spool: a thread cannot be started");
+}
+
+static void init_locks(struct spool *spool)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&spool->work, &monotonic);
+    pthread_cond_init(&spool->chores, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&spool->lock, NULL);
+    pthread_mutex_init(&spool->cursor_files, NULL);
+    pthread_mutex_init(&spool->damage, NULL);
+    pthread_mutex_init(&spool->peek, NULL);
+}
+
+static void tell_recovered(struct spool *spool)
+{
+    LOG_INFO("spool: opened", LOG_STR("dir", spool->dir), LOG_INT("segments", spool->n_segments),
+             LOG_INT("bytes", spool->allocated), LOG_INT("next", spool->w.next),
+             LOG_INT("quarantined", spool->quarantined));
+}
+
+struct spool *spool_open(const struct spool_options *options, struct metrics *metrics,
+                         struct result *why)
+{
+    struct spool *spool = calloc(1, sizeof(*spool));
+    if (spool == NULL) {
+        result_fail(why, "spool: not enough memory");
+        return NULL;
+    }
+    spool->dir_fd = spool->lock_fd = spool->w.fd = spool->peek_scan.fd = -1;
+    spool->options = *options;
+    spool->options.dir = NULL;
+    spool->freed_since_ns = clock_mono_ns();
+    init_locks(spool);
+    spool->dir = strdup(options->dir);
+    if (spool->dir == NULL) {
+        result_fail(why, "spool: not enough memory");
+        goto fail;
+    }
+    if (!choose_sizes(spool, why) || !open_directory(spool, why) || !lock_directory(spool, why)) {
+        goto fail;
+    }
+    spool_stats_register(spool, metrics);
+    if (!spool_recover(spool, why) || !start_threads(spool, why)) {
+        goto fail;
+    }
+    tell_recovered(spool);
+    pthread_mutex_lock(&spool->lock);
+    spool->keeper_due = true; /* a deletion may have been cut short */
+    pthread_cond_signal(&spool->chores);
+    pthread_mutex_unlock(&spool->lock);
+    return spool;
+
+fail:
+    spool_close(spool);
+    return NULL;
+}
+
+static void stop_threads(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->stopping = true;
+    pthread_cond_signal(&spool->work);
+    pthread_mutex_unlock(&spool->lock);
+    if (spool->writer_runs) {
+        pthread_join(spool->writer, NULL);
+    }
+    pthread_mutex_lock(&spool->lock);
+    spool->keeper_stopping = true;
+    pthread_cond_signal(&spool->chores);
+    pthread_mutex_unlock(&spool->lock);
+    if (spool->keeper_runs) {
+        pthread_join(spool->keeper, NULL);
+    }
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+void spool_close(struct spool *spool)
+{
+    if (spool == NULL) {
+        return;
+    }
+    stop_threads(spool);
+    spool_stats_unregister(spool);
+    close_if_open(spool->w.fd);
+    close_if_open(spool->peek_scan.fd);
+    segment_scan_free(&spool->peek_scan);
+    close_if_open(spool->lock_fd);
+    close_if_open(spool->dir_fd);
+    while (spool->n_segments != 0) {
+        spool->n_segments--;
+        free(spool->segments[spool->n_segments].damage);
+    }
+    free(spool->segments);
+    free(spool->cursors);
+    pthread_cond_destroy(&spool->work);
+    pthread_cond_destroy(&spool->chores);
+    pthread_mutex_destroy(&spool->lock);
+    pthread_mutex_destroy(&spool->cursor_files);
+    pthread_mutex_destroy(&spool->damage);
+    pthread_mutex_destroy(&spool->peek);
+    free(spool->dir);
+    free(spool);
+}
+
+/* --- appending -------------------------------------------------------------------------------- */
+
+static bool record_fits(const struct spool *spool, const struct spool_record *record)
+{
+    return record->signal < SIGNAL_COUNT && record->session.len <= SPOOL_SESSION_MAX &&
+           record->key_id.len <= SPOOL_KEY_ID_MAX && record->payload.len != 0 &&
+           record->payload.len <= spool->options.max_payload;
+}
+
+static uint8_t *put(uint8_t *to, struct slice from)
+{
+    if (from.len != 0) {
+        memcpy(to, from.data, from.len);
+    }
+    return to + from.len;
+}
+
+/* The frame, all but its header; summed here, on the caller's thread. */
+static struct spool_job *make_job(const struct spool *spool, const struct spool_record *record,
+                                  spool_done done, void *arg)
+{
+    size_t body = record->session.len + record->key_id.len + record->payload.len;
+    struct spool_job *job = malloc(sizeof(*job) + SEGMENT_FRAME_LEN + body);
+    if (job == NULL) {
+        return NULL;
+    }
+    *job = (struct spool_job){.done = done, .arg = arg};
+    job->deadline_ns = clock_mono_ns() + spool->options.wait_ns;
+    job->frame.total = (uint32_t)(SEGMENT_FRAME_LEN + body);
+    job->frame.payload_len = (uint32_t)record->payload.len;
+    job->frame.items = record->items;
+    job->frame.session_len = (uint8_t)record->session.len;
+    job->frame.key_id_len = (uint8_t)record->key_id.len;
+    job->frame.signal = (uint8_t)record->signal;
+    job->frame.arrived_ns = record->arrived_ns;
+    uint8_t *at = put(job->bytes + SEGMENT_FRAME_LEN, record->session);
+    put(put(at, record->key_id), record->payload);
+    job->body_crc = segment_crc32c(0, job->bytes + SEGMENT_FRAME_LEN, body);
+    return job;
+}
+
+/* Into the queue, or why not. */
+static enum spool_outcome enqueue(struct spool *spool, struct spool_job *job)
+{
+    enum spool_outcome outcome = SPOOL_DURABLE;
+    pthread_mutex_lock(&spool->lock);
+    if (spool->stopping) {
+        outcome = SPOOL_CLOSED;
+    } else if (spool->failed) {
+        outcome = SPOOL_FAILED;
+    } else if (spool->queued_bytes + job->frame.total > spool->options.max_queued) {
+        spool->full = true;
+        outcome = SPOOL_FULL;
+    } else {
+        spool->queued_bytes += job->frame.total;
+        bool idle = spool->queue.head == NULL;
+        spool_jobs_push(&spool->queue, job);
+        if (idle) {
+            pthread_cond_signal(&spool->work);
+        }
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return outcome;
+}
+
+void spool_append(struct spool *spool, const struct spool_record *record, spool_done done,
+                  void *arg)
+{
+    enum spool_outcome outcome = SPOOL_FULL;
+    struct spool_job *job = NULL;
+    if (!record_fits(spool, record)) {
+        LOG_ERROR("spool: a record outside the limits was refused",
+                  LOG_INT("payload", record->payload.len), LOG_INT("session", record->session.len),
+                  LOG_INT("key_id", record->key_id.len));
+        outcome = SPOOL_FAILED;
+    } else {
+        job = make_job(spool, record, done, arg);
+        outcome = job != NULL ? enqueue(spool, job) : SPOOL_FULL;
+    }
+    if (job != NULL && outcome == SPOOL_DURABLE) {
+        return; /* the writer answers; the job may be gone already */
+    }
+    if (outcome == SPOOL_FULL) {
+        metric_add(spool->refused_full, 1);
+    } else if (outcome == SPOOL_FAILED) {
+        metric_add(spool->refused_failed, 1);
+    }
+    free(job);
+    done(arg, outcome);
+}

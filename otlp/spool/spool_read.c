@@ -1,0 +1,283 @@
+/* spool_read.c: one destination's way through the segments.
+ *
+ * A reader holds its segment by value (first sequence, id, a descriptor of its own), never by
+ * pointer: the keeper may delete the file meanwhile. From place to place it notes where it is, so
+ * that going back inside a segment does not start at the segment's beginning.
+ */
+#include "otlp/spool/spool_internal.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Nothing to read: the writer is to wake us. Locked, so that no record slips in between. */
+static enum spool_read fall_asleep(struct spool_reader *reader)
+{
+    uint64_t count;
+    ssize_t drained = read(reader->wake_fd, &count, sizeof(count));
+    (void)drained; /* fails only when there was nothing to drain */
+    reader->asleep = true;
+    return SPOOL_READ_EMPTY;
+}
+
+/* Reads the header of a segment that could not be opened at start, and notes it in the list. */
+static bool read_header_late(struct spool *spool, int fd, struct spool_segment *segment)
+{
+    uint8_t bytes[SEGMENT_HEADER_LEN];
+    struct segment_header header;
+    struct stat st;
+    if (fstat(fd, &st) != 0 || pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) ||
+        !segment_header_decode(bytes, &header) || header.first_sequence != segment->first) {
+        return false;
+    }
+    segment->id = header.id;
+    segment->used = (uint64_t)st.st_size;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *listed = spool_segment_of(spool, segment->first);
+    if (listed != NULL && listed->id == 0) {
+        spool->allocated += segment->used - listed->used;
+        listed->id = header.id;
+        listed->made_ns = header.made_ns;
+        listed->used = segment->used;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return true;
+}
+
+/* A segment of the list could not be opened. Deleted by the keeper meanwhile: look again. Deleted
+ * by somebody else: its records are lost, which is told and counted once, and the reader goes on
+ * behind it. Anything else may pass. */
+static enum spool_read cannot_open(struct spool_reader *reader, uint64_t first, int error)
+{
+    struct spool *spool = reader->spool;
+    bool lost = false;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *segment = spool_segment_of(spool, first);
+    bool listed = segment != NULL;
+    if (listed && error == ENOENT && segment->closed) {
+        lost = true;
+        spool->allocated -= segment->used;
+        segment->used = 0;
+        segment->last = first - 1;
+        spool->quarantined++;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (lost) {
+        metric_add(spool->quarantined_total, 1);
+    }
+    if (listed) {
+        char text[128];
+        LOG_ERROR(lost ? "spool: a segment file is gone, its records are lost"
+                       : "spool: a segment cannot be opened",
+                  LOG_STR("dir", spool->dir), LOG_STR("reader", reader->name),
+                  LOG_INT("first", first), LOG_STR("error", strerror_r(error, text, sizeof(text))));
+    }
+    return lost || !listed ? SPOOL_READ_OK : SPOOL_READ_ERROR;
+}
+
+/* Opens the segment that holds the wanted record. */
+static enum spool_read enter_segment(struct spool_reader *reader)
+{
+    struct spool *spool = reader->spool;
+    pthread_mutex_lock(&spool->lock);
+    size_t i = spool_segment_find(spool, reader->want);
+    if (i == spool->n_segments) {
+        fall_asleep(reader);
+        pthread_mutex_unlock(&spool->lock);
+        return SPOOL_READ_EMPTY;
+    }
+    struct spool_segment segment = spool->segments[i];
+    pthread_mutex_unlock(&spool->lock);
+    int fd = spool_segment_open(spool, segment.first, O_RDONLY);
+    int error = errno;
+    if (fd >= 0 && segment.id == 0 && !read_header_late(spool, fd, &segment)) {
+        close(fd);
+        fd = -1;
+        error = EIO;
+    }
+    if (fd < 0) {
+        return cannot_open(reader, segment.first, error);
+    }
+    reader->first = segment.first;
+    segment_scan_start(&reader->scan, fd, segment.id, SEGMENT_HEADER_LEN, segment.used,
+                       segment.first - 1);
+    return SPOOL_READ_OK;
+}
+
+/* At the end of what was readable: more of it, the end of the segment, or nothing yet. At the end
+ * of a closed segment nothing above what was met is in it, though the list, which knows only where
+ * the next one begins, may say so; cursors that are there have passed it. A segment that is not in
+ * the list any more was acknowledged by all. */
+static enum spool_read at_limit(struct spool_reader *reader)
+{
+    struct spool *spool = reader->spool;
+    enum spool_read outcome = SPOOL_READ_OK;
+    bool over = false;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *segment = spool_segment_of(spool, reader->first);
+    if (segment != NULL && segment->used > reader->scan.pos) {
+        reader->scan.limit = segment->used;
+    } else if (segment != NULL && !segment->closed) {
+        outcome = fall_asleep(reader);
+    } else {
+        over = true;
+        if (segment != NULL && segment->last > reader->scan.previous) {
+            segment->last = reader->scan.previous;
+        }
+        spool->keeper_due = true;
+        pthread_cond_signal(&spool->chores);
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (over) {
+        if (reader->want <= reader->scan.previous) { /* it was empty, behind a gap */
+            reader->want = reader->scan.previous + 1;
+        }
+        spool_reader_leave_segment(reader);
+    }
+    return outcome;
+}
+
+/* Looks up, or notes with `resume`, what is behind damage at `at`. */
+static uint64_t damage_known(struct spool_reader *reader, uint64_t at, uint64_t resume)
+{
+    struct spool *spool = reader->spool;
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *segment = spool_segment_of(spool, reader->first);
+    for (size_t i = 0; segment != NULL && i < segment->n_damage; i++) {
+        if (segment->damage[i].at == at) {
+            resume = segment->damage[i].resume;
+            goto out;
+        }
+    }
+    if (resume != 0 && segment != NULL) {
+        struct spool_damage *grown =
+            realloc(segment->damage, (segment->n_damage + 1) * sizeof(*segment->damage));
+        if (grown != NULL) {
+            segment->damage = grown;
+            segment->damage[segment->n_damage++] = (struct spool_damage){at, resume};
+        }
+    }
+out:
+    pthread_mutex_unlock(&spool->lock);
+    return resume;
+}
+
+/* Damage at scan.pos: the first reader that meets it sets it aside, all step over it. Zeros, or a
+ * file that ends, before the limit are damage too: records were there. */
+static enum spool_read step_over(struct spool_reader *reader, uint64_t limit)
+{
+    struct spool *spool = reader->spool;
+    uint64_t at = reader->scan.pos;
+    pthread_mutex_lock(&spool->damage);
+    uint64_t next = damage_known(reader, at, 0);
+    enum spool_read outcome = SPOOL_READ_OK;
+    if (next == 0) {
+        enum segment_step step = segment_scan_resync(&reader->scan, &next);
+        if (step == SEGMENT_ERROR) {
+            outcome = SPOOL_READ_ERROR;
+        } else {
+            next = step == SEGMENT_FRAME ? next : limit;
+            spool_quarantine_range(spool, reader->scan.fd, reader->first, at, next, "frames");
+            damage_known(reader, at, next);
+        }
+    }
+    pthread_mutex_unlock(&spool->damage);
+    if (outcome == SPOOL_READ_OK) {
+        reader->scan.pos = next;
+    }
+    return outcome;
+}
+
+static void fill_frame(const struct segment_frame *from, const uint8_t *bytes,
+                       struct spool_frame *frame, size_t payload_offset)
+{
+    const uint8_t *session = bytes + SEGMENT_FRAME_LEN;
+    frame->sequence = from->sequence;
+    frame->signal = (enum signal)from->signal;
+    frame->arrived_ns = from->arrived_ns;
+    memcpy(frame->session, session, from->session_len);
+    memcpy(frame->key_id, session + from->session_len, from->key_id_len);
+    frame->payload_offset = payload_offset;
+    frame->payload_len = from->payload_len;
+    frame->items = from->items;
+}
+
+static void note_mark(struct spool_reader *reader)
+{
+    uint64_t apart = reader->spool->segment_bytes / SPOOL_MARKS;
+    uint64_t last = reader->n_marks != 0 ? reader->marks[reader->n_marks - 1].pos : 0;
+    if (reader->n_marks < SPOOL_MARKS && reader->scan.pos >= last + apart) {
+        reader->marks[reader->n_marks++] =
+            (struct spool_mark){reader->scan.pos, reader->scan.previous};
+    }
+}
+
+/* One step in the open segment: a frame, or a place that is left behind (OK, *bytes NULL). */
+static enum spool_read read_frame(struct spool_reader *reader, struct segment_frame *found,
+                                  const uint8_t **bytes)
+{
+    *bytes = NULL;
+    uint64_t limit = reader->scan.limit;
+    if (reader->scan.pos >= limit) {
+        return at_limit(reader);
+    }
+    note_mark(reader);
+    switch (segment_scan_next(&reader->scan, found, bytes)) {
+    case SEGMENT_FRAME:
+        return SPOOL_READ_OK;
+    case SEGMENT_END:
+    case SEGMENT_BAD:
+        return step_over(reader, limit);
+    default:
+        LOG_ERROR("spool: a segment cannot be read", LOG_STR("dir", reader->spool->dir),
+                  LOG_STR("reader", reader->name), LOG_INT("first", reader->first),
+                  LOG_INT("offset", reader->scan.pos), LOG_INT("errno", reader->scan.error));
+        return SPOOL_READ_ERROR;
+    }
+}
+
+/* Puts the record into the caller's buffer; without memory for it the reader stays before it. */
+static enum spool_read hand_over(struct spool_reader *reader, const struct segment_frame *found,
+                                 const uint8_t *bytes, uint64_t previous, struct spool_frame *frame,
+                                 struct buf *into)
+{
+    char *to = buf_reserve(into, found->payload_len);
+    if (to == NULL) {
+        into->failed = false;
+        reader->scan.pos -= found->total;
+        reader->scan.previous = previous;
+        return SPOOL_READ_ERROR;
+    }
+    fill_frame(found, bytes, frame, into->len);
+    memcpy(to, bytes + found->total - found->payload_len, found->payload_len);
+    into->len += found->payload_len;
+    reader->want = found->sequence + 1;
+    return SPOOL_READ_OK;
+}
+
+enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
+                                  struct buf *into)
+{
+    memset(frame, 0, sizeof(*frame));
+    if (into->failed) {
+        return SPOOL_READ_ERROR;
+    }
+    for (;;) {
+        struct segment_frame found;
+        const uint8_t *bytes = NULL;
+        uint64_t previous = reader->scan.previous;
+        enum spool_read outcome =
+            reader->scan.fd < 0 ? enter_segment(reader) : read_frame(reader, &found, &bytes);
+        if (outcome != SPOOL_READ_OK) {
+            return outcome;
+        }
+        if (bytes != NULL && found.sequence >= reader->want) {
+            return hand_over(reader, &found, bytes, previous, frame, into);
+        }
+    }
+}

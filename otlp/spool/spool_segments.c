@@ -1,0 +1,239 @@
+/* spool_segments.c: the list of segments, and making and finishing segment files.
+ *
+ * Room: the files together never take more than max_bytes. A closed segment counts with its
+ * length, the current one with all that is preallocated for it, and a new one is made only if it
+ * fits whole. Order on disk: the old segment is cut and synced; then the new one is made under a
+ * temporary name, filled, synced, renamed, and the directory synced. So only the newest segment
+ * can be torn.
+ */
+#include "otlp/spool/spool_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define TEMP_NAME "new.seg.tmp"
+
+uint64_t spool_frame_max(uint32_t max_payload)
+{
+    return (uint64_t)SEGMENT_FRAME_LEN + SPOOL_SESSION_MAX + SPOOL_KEY_ID_MAX + max_payload;
+}
+
+size_t spool_segment_find(const struct spool *spool, uint64_t sequence)
+{
+    size_t low = 0, high = spool->n_segments;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (spool->segments[middle].last >= sequence) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+struct spool_segment *spool_segment_of(struct spool *spool, uint64_t first)
+{
+    size_t low = 0, high = spool->n_segments;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (spool->segments[middle].first >= first) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    bool there = low < spool->n_segments && spool->segments[low].first == first;
+    return there ? &spool->segments[low] : NULL;
+}
+
+bool spool_segment_add(struct spool *spool, const struct spool_segment *segment)
+{
+    if (spool->n_segments == spool->cap_segments) {
+        size_t cap = spool->cap_segments != 0 ? spool->cap_segments * 2 : 32;
+        struct spool_segment *grown = realloc(spool->segments, cap * sizeof(*grown));
+        if (grown == NULL) {
+            return false;
+        }
+        spool->segments = grown;
+        spool->cap_segments = cap;
+    }
+    spool->segments[spool->n_segments++] = *segment;
+    return true;
+}
+
+void spool_segment_drop_first(struct spool *spool)
+{
+    free(spool->segments[0].damage);
+    spool->n_segments--;
+    memmove(spool->segments, spool->segments + 1, spool->n_segments * sizeof(spool->segments[0]));
+}
+
+int spool_segment_open(const struct spool *spool, uint64_t first, int flags)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    segment_name(first, name);
+    return openat(spool->dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
+}
+
+bool spool_segment_finish(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    if (w->fd < 0) {
+        return true;
+    }
+    if (ftruncate(w->fd, (off_t)w->end) != 0) {
+        spool_write_failed(spool, "cutting a finished segment", errno);
+        return false;
+    }
+    if (!spool_write_sync(spool)) {
+        return false;
+    }
+    spool_write_publish(spool);
+    pthread_mutex_lock(&spool->lock);
+    struct spool_segment *segment = spool_segment_of(spool, w->first);
+    segment->closed = true;
+    spool->allocated = spool->allocated - spool->segment_bytes + w->end;
+    spool->keeper_due = true;
+    pthread_cond_signal(&spool->chores);
+    pthread_mutex_unlock(&spool->lock);
+    close(w->fd);
+    w->fd = -1;
+    return true;
+}
+
+static uint64_t random_id(void)
+{
+    uint64_t id = 0;
+    if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id)) {
+        id = (uint64_t)clock_wall_ns() ^ (uint64_t)getpid() << 40;
+    }
+    return id != 0 ? id : 1; /* 0 stands for a header that was not read yet */
+}
+
+static bool write_header(int fd, const struct segment_header *header)
+{
+    uint8_t bytes[SEGMENT_HEADER_LEN];
+    segment_header_encode(header, bytes);
+    size_t done = 0;
+    while (done < sizeof(bytes)) {
+        struct iovec rest = {bytes + done, sizeof(bytes) - done};
+        ssize_t wrote = spool_system.writev(fd, &rest, 1);
+        if (wrote < 0 && errno != EINTR) {
+            return false;
+        }
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return true;
+}
+
+/* Where preallocation is not to be had (old file systems, a file size limit), writes find out about
+ * missing room themselves. */
+static bool preallocate(int fd, uint64_t len)
+{
+    while (spool_system.fallocate(fd, 0, 0, (off_t)len) != 0) {
+        if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EFBIG) {
+            return true;
+        }
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Makes the file under its name; its descriptor, or -1 and errno. *synced is false when it was the
+ * sync that failed, after which errno is no matter of room. */
+static int make_file(struct spool *spool, const struct segment_header *header, bool *synced)
+{
+    *synced = true;
+    char name[SEGMENT_NAME_LEN + 1];
+    segment_name(header->first_sequence, name);
+    unlinkat(spool->dir_fd, TEMP_NAME, 0);
+    int fd =
+        openat(spool->dir_fd, TEMP_NAME, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    bool made = preallocate(fd, spool->segment_bytes) && write_header(fd, header);
+    if (made) {
+        made = *synced = spool_system.fdatasync(fd) == 0;
+    }
+    made = made && renameat(spool->dir_fd, TEMP_NAME, spool->dir_fd, name) == 0;
+    if (made) {
+        made = *synced = fsync(spool->dir_fd) == 0;
+    }
+    if (!made) {
+        int error = errno;
+        unlinkat(spool->dir_fd, TEMP_NAME, 0);
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static enum spool_room make_segment(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    struct segment_header header = {random_id(), w->next, clock_wall_ns()};
+    bool synced;
+    int fd = make_file(spool, &header, &synced);
+    if (fd < 0) {
+        bool room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EMFILE ||
+                    errno == ENFILE || errno == ENOMEM;
+        if (synced && room) {
+            return SPOOL_NO_ROOM;
+        }
+        spool_write_failed(spool, "making a segment", errno);
+        return SPOOL_BROKEN;
+    }
+    struct spool_segment segment = {
+        .first = w->next, .last = w->next - 1, .id = header.id, .used = SEGMENT_HEADER_LEN};
+    segment.made_ns = header.made_ns;
+    pthread_mutex_lock(&spool->lock);
+    bool added = spool_segment_add(spool, &segment);
+    if (added) {
+        spool->allocated += spool->segment_bytes;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (!added) {
+        char name[SEGMENT_NAME_LEN + 1];
+        segment_name(w->next, name);
+        unlinkat(spool->dir_fd, name, 0);
+        close(fd);
+        return SPOOL_NO_ROOM;
+    }
+    w->fd = fd;
+    w->id = header.id;
+    w->first = w->next;
+    w->end = SEGMENT_HEADER_LEN;
+    w->limit = spool->segment_bytes;
+    w->last = w->next - 1;
+    return SPOOL_ROOM;
+}
+
+enum spool_room spool_segment_roll(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    pthread_mutex_lock(&spool->lock);
+    uint64_t after = spool->allocated + spool->segment_bytes;
+    if (w->fd >= 0) {
+        after = after - spool->segment_bytes + w->end;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (after > spool->options.max_bytes) {
+        return SPOOL_NO_ROOM;
+    }
+    if (!spool_segment_finish(spool)) {
+        return SPOOL_BROKEN;
+    }
+    return make_segment(spool);
+}

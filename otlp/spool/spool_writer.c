@@ -1,0 +1,223 @@
+/* spool_writer.c: the one thread that writes.
+ *
+ * Round: take all that is queued; write what there is room for (spool_write.c), making segments as
+ * needed; refuse what has waited for room too long; sleep until something comes, room is freed, a
+ * deadline passes or the interval's sync is due. Order of arrival is kept: a small record does not
+ * overtake a large one that waits for room.
+ */
+#include "otlp/spool/spool_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define SYNC_INTERVAL_NS NS_PER_SECOND
+#define FULL_DISK_POLL_NS (NS_PER_SECOND / 4) /* others may have freed room on the disk */
+
+void spool_jobs_push(struct spool_jobs *jobs, struct spool_job *job)
+{
+    job->next = NULL;
+    if (jobs->head == NULL) {
+        jobs->head = job;
+    } else {
+        jobs->tail->next = job;
+    }
+    jobs->tail = job;
+}
+
+struct spool_job *spool_jobs_pop(struct spool_jobs *jobs)
+{
+    struct spool_job *job = jobs->head;
+    if (job != NULL) {
+        jobs->head = job->next;
+        job->next = NULL;
+    }
+    return job;
+}
+
+void spool_job_answer(struct spool *spool, struct spool_job *job, enum spool_outcome outcome)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->queued_bytes -= job->frame.total;
+    if (outcome == SPOOL_FULL) {
+        spool->full = true;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (outcome == SPOOL_DURABLE) {
+        metric_add(spool->records, 1);
+    } else if (outcome == SPOOL_FULL) {
+        metric_add(spool->refused_full, 1);
+    } else if (outcome == SPOOL_FAILED) {
+        metric_add(spool->refused_failed, 1);
+    }
+    job->done(job->arg, outcome);
+    free(job);
+}
+
+static void refuse_all(struct spool *spool, enum spool_outcome outcome)
+{
+    for (struct spool_job *job; (job = spool_jobs_pop(&spool->w.waiting)) != NULL;) {
+        spool_job_answer(spool, job, outcome);
+    }
+}
+
+/* Deadlines rise along the list: all jobs wait equally long. */
+static void refuse_late(struct spool *spool)
+{
+    int64_t now = clock_mono_ns();
+    while (spool->w.waiting.head != NULL && spool->w.waiting.head->deadline_ns <= now) {
+        spool_job_answer(spool, spool_jobs_pop(&spool->w.waiting), SPOOL_FULL);
+    }
+}
+
+static void tell_room(struct spool *spool, bool room)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool changed = spool->no_room == room;
+    spool->no_room = !room;
+    pthread_mutex_unlock(&spool->lock);
+    if (changed && !room) {
+        LOG_WARN("spool: no room, records wait for a destination to take some",
+                 LOG_STR("dir", spool->dir), LOG_INT("max_bytes", spool->options.max_bytes));
+    } else if (changed) {
+        LOG_INFO("spool: there is room again", LOG_STR("dir", spool->dir));
+    }
+}
+
+static bool next_fits(const struct spool_write *w)
+{
+    return w->fd >= 0 && w->waiting.head->frame.total <= w->limit - w->end;
+}
+
+/* A segment without a frame is not left behind for another that would hold no more: its limit was
+ * lowered by the process' file size limit, which is tried again. */
+static enum spool_room make_fit(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    if (next_fits(w)) {
+        return SPOOL_ROOM;
+    }
+    if (w->fd >= 0 && w->end == SEGMENT_HEADER_LEN) {
+        w->limit = spool->segment_bytes;
+        return SPOOL_ROOM;
+    }
+    return spool_segment_roll(spool);
+}
+
+/* Writes until nothing waits or there is no room. False: the disk failed. */
+static bool write_waiting(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    while (w->waiting.head != NULL) {
+        enum spool_room room = make_fit(spool);
+        if (room == SPOOL_ROOM) {
+            room = spool_write_group(spool);
+            /* An EFBIG in a segment that holds frames: the next segment has room. */
+            if (room == SPOOL_NO_ROOM && !next_fits(w) && w->end > SEGMENT_HEADER_LEN) {
+                continue;
+            }
+        }
+        if (room == SPOOL_BROKEN) {
+            return false;
+        }
+        if (room == SPOOL_NO_ROOM) {
+            tell_room(spool, false);
+            return true;
+        }
+        tell_room(spool, true);
+    }
+    return true;
+}
+
+static struct timespec to_timespec(int64_t ns)
+{
+    return (struct timespec){ns / NS_PER_SECOND, ns % NS_PER_SECOND};
+}
+
+/* When the writer must wake though nobody calls it; 0: never. */
+static int64_t next_alarm(const struct spool *spool)
+{
+    const struct spool_write *w = &spool->w;
+    int64_t alarm = 0;
+    if (w->waiting.head != NULL) {
+        int64_t poll = clock_mono_ns() + FULL_DISK_POLL_NS;
+        alarm = w->waiting.head->deadline_ns < poll ? w->waiting.head->deadline_ns : poll;
+    }
+    if (w->unsynced && (alarm == 0 || w->synced_ns + SYNC_INTERVAL_NS < alarm)) {
+        alarm = w->synced_ns + SYNC_INTERVAL_NS;
+    }
+    return alarm;
+}
+
+/* Sleeps until there is something to do, then moves the queue to w.waiting. Returns stopping. */
+static bool take_work(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    int64_t alarm = next_alarm(spool);
+    struct timespec until = to_timespec(alarm);
+    int timed_out = 0;
+    pthread_mutex_lock(&spool->lock);
+    while (!spool->stopping && spool->queue.head == NULL &&
+           !(spool->room_freed && w->waiting.head != NULL) && timed_out == 0) {
+        if (alarm != 0) {
+            timed_out = pthread_cond_timedwait(&spool->work, &spool->lock, &until);
+        } else {
+            pthread_cond_wait(&spool->work, &spool->lock);
+        }
+    }
+    if (spool->queue.head != NULL) {
+        if (w->waiting.head == NULL) {
+            w->waiting = spool->queue;
+        } else {
+            w->waiting.tail->next = spool->queue.head;
+            w->waiting.tail = spool->queue.tail;
+        }
+        spool->queue.head = NULL;
+    }
+    spool->room_freed = false;
+    bool stopping = spool->stopping;
+    pthread_mutex_unlock(&spool->lock);
+    return stopping;
+}
+
+static void sync_interval(struct spool *spool, bool now)
+{
+    struct spool_write *w = &spool->w;
+    if (w->unsynced && (now || clock_mono_ns() - w->synced_ns >= SYNC_INTERVAL_NS)) {
+        if (spool_write_sync(spool)) {
+            spool_write_publish(spool);
+            spool_readers_wake(spool);
+        }
+    }
+}
+
+static bool has_failed(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool failed = spool->failed;
+    pthread_mutex_unlock(&spool->lock);
+    return failed;
+}
+
+void *spool_writer_main(void *arg)
+{
+    struct spool *spool = arg;
+    bool stopping = false;
+    while (!stopping) {
+        stopping = take_work(spool);
+        if (has_failed(spool) || !write_waiting(spool)) {
+            spool->w.unsynced = false;
+            refuse_all(spool, SPOOL_FAILED);
+            continue;
+        }
+        refuse_late(spool);
+        sync_interval(spool, stopping);
+    }
+    refuse_all(spool, SPOOL_CLOSED);
+    if (!has_failed(spool)) {
+        spool_segment_finish(spool);
+    }
+    return NULL;
+}

@@ -1,0 +1,322 @@
+/* test_dead_letter.c: written, read back, listed, bounded; damaged files. */
+#include "otlp/export/dead_letter.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[64];
+static char dir[96];
+static struct dead_letter_room room;
+
+static void setup(void)
+{
+    snprintf(root, sizeof(root), "/tmp/sigpost-dead-XXXXXX");
+    cr_assert_not_null(mkdtemp(root));
+    snprintf(dir, sizeof(dir), "%s/dead", root);
+}
+
+static void empty_and_remove(const char *path)
+{
+    DIR *stream = opendir(path);
+    for (struct dirent *e = stream ? readdir(stream) : NULL; e != NULL; e = readdir(stream)) {
+        unlinkat(dirfd(stream), e->d_name, 0);
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    rmdir(path);
+}
+
+static void teardown(void)
+{
+    chmod(dir, 0700);
+    empty_and_remove(dir);
+    empty_and_remove(root);
+}
+
+TestSuite(dead_letter, .init = setup, .fini = teardown);
+
+static struct dead_letter sample(uint64_t sequence)
+{
+    return (struct dead_letter){
+        .reason = SLICE_LIT("refused"),
+        .status = 400,
+        .signal = SIGNAL_TRACES,
+        .session = SLICE_LIT("session-123"),
+        .key_id = SLICE_LIT("k1"),
+        .arrived_ns = INT64_C(1769860800123456789),
+        .sequence = sequence,
+        .destination = SLICE_LIT("otlp"),
+        .url = SLICE_LIT("http://127.0.0.1:4318/v1/traces"),
+        .answer = SLICE_LIT("bad \"point\"\nline two\x01 \xff"),
+        .payload = SLICE_LIT("\n\nbinary\0payload\nreason: no\n"),
+    };
+}
+
+static enum dead_letter_outcome store(const struct dead_letter *letter, uint64_t max)
+{
+    struct result why = RESULT_INIT;
+    enum dead_letter_outcome outcome = dead_letter_store(dir, letter, max, &room, &why);
+    cr_expect((outcome == DEAD_LETTER_STORED) == (why.text[0] == '\0'), "%s", why.text);
+    return outcome;
+}
+
+static size_t count(void)
+{
+    char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
+    size_t n = 0;
+    cr_assert(dead_letter_list(dir, &names, &n, NULL));
+    free(names);
+    return n;
+}
+
+Test(dead_letter, comes_back_as_it_was_set_aside)
+{
+    struct dead_letter letter = sample(42);
+    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    struct stat st;
+    cr_assert_eq(stat(dir, &st), 0);
+    cr_expect_eq(st.st_mode & 0777, 0700);
+
+    char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
+    size_t n = 0;
+    cr_assert(dead_letter_list(dir, &names, &n, NULL));
+    cr_assert_eq(n, 1);
+    cr_expect_str_eq(names[0], "188fcf05453f4d15-000000000000002a.otlp.dead");
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, names[0]);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_expect_eq(st.st_mode & 0777, 0600);
+
+    struct buf file = BUF_INIT;
+    struct dead_letter back;
+    struct result why = RESULT_INIT;
+    cr_assert(dead_letter_read(dir, names[0], &file, &back, &why), "%s", why.text);
+    cr_expect(slice_eq(back.reason, letter.reason));
+    cr_expect_eq(back.status, 400);
+    cr_expect_eq(back.signal, SIGNAL_TRACES);
+    cr_expect(slice_eq(back.session, letter.session));
+    cr_expect(slice_eq(back.key_id, letter.key_id));
+    cr_expect_eq(back.arrived_ns, letter.arrived_ns);
+    cr_expect_eq(back.sequence, 42);
+    cr_expect(slice_eq(back.destination, letter.destination));
+    cr_expect(slice_eq(back.url, letter.url));
+    cr_expect(slice_eq_str(back.answer, "bad \\\"point\\\"\\nline two\\u0001 \xef\xbf\xbd"));
+    cr_expect(slice_eq(back.payload, letter.payload));
+
+    cr_assert(dead_letter_remove(dir, names[0], &why), "%s", why.text);
+    cr_expect_eq(count(), 0);
+    cr_expect_not(dead_letter_remove(dir, names[0], &why));
+    cr_expect_not(dead_letter_read(dir, names[0], &file, &back, &why));
+    buf_free(&file);
+    free(names);
+}
+
+Test(dead_letter, again_replaces_and_others_stand_in_order)
+{
+    static const uint64_t sequences[] = {9, 300, 10, 2};
+    for (size_t i = 0; i < 4; i++) {
+        struct dead_letter letter = sample(sequences[i]);
+        cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+        cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    }
+    struct dead_letter late = sample(1);
+    late.arrived_ns++;
+    store(&late, DEAD_LETTER_DIR_MAX);
+    char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
+    size_t n = 0;
+    cr_assert(dead_letter_list(dir, &names, &n, NULL));
+    cr_assert_eq(n, 5);
+    static const char *const order[] = {"-0000000000000002.", "-0000000000000009.",
+                                        "-000000000000000a.", "-000000000000012c.",
+                                        "-0000000000000001."};
+    for (size_t i = 0; i < 5; i++) {
+        cr_expect_not_null(strstr(names[i], order[i]), "%s", names[i]);
+    }
+    free(names);
+}
+
+Test(dead_letter, a_missing_directory_has_none)
+{
+    cr_expect_eq(count(), 0);
+}
+
+Test(dead_letter, the_directory_is_bounded_and_says_so)
+{
+    struct dead_letter letter = sample(1);
+    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    struct stat st;
+    char path[256];
+    snprintf(path, sizeof(path), "%s/188fcf05453f4d15-0000000000000001.otlp.dead", dir);
+    cr_assert_eq(stat(path, &st), 0);
+    uint64_t size = (uint64_t)st.st_size;
+
+    letter = sample(2); /* as long as the first */
+    struct result why = RESULT_INIT;
+    cr_expect_eq(dead_letter_store(dir, &letter, 2 * size - 1, &room, &why), DEAD_LETTER_FULL);
+    cr_expect_not_null(strstr(why.text, "is full"));
+    cr_expect_not_null(strstr(why.text, dir));
+    cr_expect_eq(count(), 1);
+    cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_STORED, "exactly full is fine");
+    cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_STORED, "replacing needs no more room");
+    cr_expect_eq(store(&letter, 0), DEAD_LETTER_FULL);
+    letter = sample(3);
+    cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_FULL);
+    unlink(path);
+    cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_STORED, "room again");
+}
+
+Test(dead_letter, what_others_write_is_noticed_after_a_while)
+{
+    struct dead_letter_room theirs = {0};
+    struct dead_letter letter = sample(1);
+    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    uint64_t size = room.used;
+    uint64_t max = (uint64_t)200 * size;
+    unsigned stored = 0;
+    for (uint64_t i = 2; i < 400; i++) {
+        letter = sample(100 + i); /* three digits, all as long as one another */
+        struct dead_letter_room *whose = i % 2 == 0 ? &room : &theirs;
+        stored += dead_letter_store(dir, &letter, max, whose, NULL) == DEAD_LETTER_STORED;
+    }
+    cr_expect_geq(stored, 190);
+    cr_expect_leq(stored, 200 + DEAD_LETTER_TRUST);
+}
+
+Test(dead_letter, what_cannot_be_written_is_said_with_the_path)
+{
+    struct result why = RESULT_INIT;
+    struct dead_letter letter = sample(1);
+    int fd = open(dir, O_CREAT | O_WRONLY, 0600); /* a file where the directory should be */
+    close(fd);
+    cr_expect_eq(dead_letter_store(dir, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
+                 DEAD_LETTER_FAILED);
+    cr_expect_not_null(strstr(why.text, dir), "%s", why.text);
+    unlink(dir);
+    char nowhere[128];
+    snprintf(nowhere, sizeof(nowhere), "%s/none/dead", root);
+    cr_expect_eq(dead_letter_store(nowhere, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
+                 DEAD_LETTER_FAILED);
+    cr_expect_not_null(strstr(why.text, nowhere), "%s", why.text);
+}
+
+Test(dead_letter, half_written_and_foreign_files_are_no_letters)
+{
+    struct dead_letter letter = sample(1);
+    store(&letter, DEAD_LETTER_DIR_MAX);
+    static const char *const others[] = {".0-1.otlp.dead", "notes.txt", ".dead"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[256];
+        snprintf(path, sizeof(path), "%s/%s", dir, others[i]);
+        close(open(path, O_CREAT | O_WRONLY, 0600));
+    }
+    cr_expect_eq(count(), 1);
+    struct buf file = BUF_INIT;
+    struct dead_letter back;
+    struct result why = RESULT_INIT;
+    static const char *const names[] = {"../x.dead", ".0-1.otlp.dead", "notes.txt", "", "a/b.dead"};
+    for (size_t i = 0; i < 5; i++) {
+        cr_expect_not(dead_letter_read(dir, names[i], &file, &back, &why), "%s", names[i]);
+        cr_expect_not(dead_letter_remove(dir, names[i], &why), "%s", names[i]);
+        cr_expect_not_null(strstr(why.text, "not the name of a dead letter"), "%s", why.text);
+    }
+    char path[256];
+    snprintf(path, sizeof(path), "%s/link.dead", dir);
+    cr_assert_eq(symlink("/etc/passwd", path), 0);
+    cr_expect_not(dead_letter_read(dir, "link.dead", &file, &back, &why), "no link is followed");
+    buf_free(&file);
+}
+
+Test(dead_letter, long_texts_are_cut_and_stay_on_their_line)
+{
+    struct dead_letter letter = sample(1);
+    char answer[5000];
+    memset(answer, '\n', sizeof(answer));
+    letter.answer = slice_make(answer, sizeof(answer));
+    letter.session = (struct slice){0};
+    letter.url = SLICE_LIT("a\n\nb");
+    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    struct buf file = BUF_INIT;
+    struct dead_letter back;
+    cr_assert(
+        dead_letter_read(dir, "188fcf05453f4d15-0000000000000001.otlp.dead", &file, &back, NULL));
+    cr_expect_eq(back.answer.len, (size_t)2 * DEAD_LETTER_ANSWER_MAX);
+    cr_expect_eq(back.session.len, 0);
+    cr_expect(slice_eq(back.payload, letter.payload));
+    buf_free(&file);
+}
+
+static bool parses(const char *bytes, size_t len)
+{
+    char *exact = malloc(len != 0 ? len : 1); /* ASan watches its ends */
+    memcpy(exact, bytes, len);
+    struct dead_letter out;
+    struct result why = RESULT_INIT;
+    bool parsed = dead_letter_parse(slice_make(exact, len), &out, &why);
+    cr_expect(parsed == (why.text[0] == '\0'), "a refusal has its sentence");
+    free(exact);
+    return parsed;
+}
+
+Test(dead_letter, every_cut_file_is_refused)
+{
+    struct dead_letter letter = sample(7);
+    store(&letter, DEAD_LETTER_DIR_MAX);
+    struct buf file = BUF_INIT;
+    struct dead_letter back;
+    cr_assert(
+        dead_letter_read(dir, "188fcf05453f4d15-0000000000000007.otlp.dead", &file, &back, NULL));
+    cr_expect(parses(file.data, file.len));
+    for (size_t len = 0; len < file.len; len++) {
+        cr_expect_not(parses(file.data, len), "%zu", len);
+    }
+    for (size_t at = 0; at < file.len; at++) {
+        for (int bit = 0; bit < 8; bit++) { /* no crash, whatever it says */
+            file.data[at] = (char)(file.data[at] ^ (1 << bit));
+            parses(file.data, file.len);
+            file.data[at] = (char)(file.data[at] ^ (1 << bit));
+        }
+    }
+    buf_append_char(&file, 'x');
+    cr_expect_not(parses(file.data, file.len), "longer than it says");
+    buf_free(&file);
+}
+
+Test(dead_letter, heads_that_do_not_hold_what_they_must_are_refused)
+{
+#define HEAD "sigpost-dead-letter 1\n"
+#define REST "signal: logs\nsequence: 1\narrived-ns: 1\npayload-bytes: 1\n"
+    static const char *const bad[] = {
+        HEAD "\nx",
+        HEAD "signal: logs\nsequence: 1\narrived-ns: 1\n\nx",
+        HEAD "signal: logs\nsequence: 1\npayload-bytes: 1\n\nx",
+        HEAD "signal: dreams\nsequence: 1\narrived-ns: 1\npayload-bytes: 1\n\nx",
+        HEAD "signal: logs\nsequence: -1\narrived-ns: 1\npayload-bytes: 1\n\nx",
+        HEAD "signal: logs\nsequence: 18446744073709551616\narrived-ns: 1\npayload-bytes: 1\n\nx",
+        HEAD "signal: logs\nsequence: 1\narrived-ns: 9223372036854775808\npayload-bytes: 1\n\nx",
+        HEAD REST "status: 1000\n\nx",
+        HEAD REST "status:\n\nx",
+        HEAD REST "nonsense\n\nx",
+        HEAD REST "a:b\n\nx",
+        HEAD REST ":\n\nx",
+        "sigpost-dead-letter 2\n" REST "\nx",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cr_expect_not(parses(bad[i], strlen(bad[i])), "%s", bad[i]);
+    }
+    static const char good[] = HEAD REST "later-field: fine\n: odd name\n\nx";
+    cr_expect(parses(good, sizeof(good) - 1));
+}
+
+Test(dead_letter, reasons_follow_from_the_status)
+{
+    cr_expect_str_eq(dead_letter_reason(400), "refused");
+    cr_expect_str_eq(dead_letter_reason(413), "too_large");
+    cr_expect_str_eq(dead_letter_reason(415), "unsupported");
+    cr_expect_str_eq(dead_letter_reason(422), "refused");
+}
