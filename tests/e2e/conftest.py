@@ -1,6 +1,7 @@
 """Fixtures: factories of real processes, all of which are stopped when the test ends."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -64,6 +65,19 @@ def module_house(tmp_path_factory):
     """The same for a file whose tests share their processes."""
     with contextlib.ExitStack() as stack:
         yield House(tmp_path_factory.mktemp("house"), stack)
+
+
+def pytest_collection_modifyitems(config, items):
+    """What the markers `heavy` and `long` leave out of this run is not even begun."""
+
+    def left_out(item):
+        heavy = process.SANITIZED and item.get_closest_marker("heavy")
+        return heavy or (not os.environ.get("SIGPOST_LONG") and item.get_closest_marker("long"))
+
+    dropped = [item for item in items if left_out(item)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.hookimpl(hookwrapper=True)
