@@ -5,10 +5,12 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PREFIX "SIGPOST_"
 #define COLLECTOR_URL "SIGPOST_COLLECTOR_URL"
+#define CREDENTIAL "sigpost_secret" /* LoadCredential=sigpost:DIR gives DIR/secret this name */
 #define WHERE_MAX 128
 
 void config_key_env(const struct config_key *key, char out[CONFIG_ENV_MAX])
@@ -149,6 +151,28 @@ static bool refuse_unknown(char *const *env, struct result *why)
     return true;
 }
 
+/* systemd hands a service its LoadCredential= files in a directory of its own; there the
+ * single-secret file is looked for instead of at its default place. */
+static bool look_in_credentials(struct config_load *load, char *const *env, struct result *why)
+{
+    const struct config_key *key = config_key_find(SLICE_LIT("secrets.secret_file"));
+    struct slice dir = look_up(env, "CREDENTIALS_DIRECTORY");
+    if (dir.data == NULL || dir.data[0] != '/' || load->where[key - config_keys] != NULL) {
+        return true;
+    }
+    struct buf path = BUF_INIT;
+    buf_append(&path, dir.data, dir.len);
+    buf_append_str(&path, "/" CREDENTIAL);
+    char *copy = path.failed ? NULL : config_copy(buf_slice(&path));
+    buf_free(&path);
+    if (copy == NULL) {
+        return result_fail(why, "secrets.secret_file: out of memory");
+    }
+    free(load->config->secrets.secret_file);
+    load->config->secrets.secret_file = copy;
+    return true;
+}
+
 bool config_read_environment(struct config_load *load, char *const *env, struct result *why)
 {
     char where[WHERE_MAX];
@@ -166,6 +190,9 @@ bool config_read_environment(struct config_load *load, char *const *env, struct 
         if (value.data != NULL && !config_set(load, key, value, where_of(name, where), why)) {
             return false;
         }
+    }
+    if (!look_in_credentials(load, env, why)) {
+        return false;
     }
     struct slice url = look_up(env, COLLECTOR_URL);
     return url.data == NULL ||

@@ -141,7 +141,7 @@ const struct config_key config_keys[] = {
      .fallback = "/run/secrets/kotormodsync_signing_secret",
      .older = {"KOTORMODSYNC_SECRET_FILE"},
      .help = "A file that holds one secret. It may be missing when the key is left at its "
-             "default."},
+             "default. Under systemd the default is the credential `sigpost_secret`."},
     {.name = "secrets.signing_secret",
      .type = KEY_SECRET,
      AT(secrets.signing_secret),

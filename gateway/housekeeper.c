@@ -3,6 +3,7 @@
 #include "gateway/housekeeper.h"
 
 #include "base/clock.h"
+#include "gateway/notify.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -111,8 +112,10 @@ static bool take_signal(struct housekeeper *self)
         return false;
     }
     if (info.ssi_signo == SIGHUP) {
+        notify_reloading();
         reload_config(self);
         reload_keys(self);
+        notify_ready("taking requests");
         return false;
     }
     LOG_INFO("stopping", LOG_STR("signal", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));

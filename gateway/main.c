@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/housekeeper.h"
+#include "gateway/notify.h"
 #include "gateway/server.h"
 
 #include <getopt.h>
@@ -81,6 +82,7 @@ static void say_started(struct gateway *gateway, const struct server *server)
              LOG_INT("destinations", gateway->n_destinations),
              LOG_INT("connections_max", config->server.max_connections),
              LOG_INT("bodies_max_bytes", config->server.max_connections * config->server.max_body));
+    notify_ready("taking requests");
 }
 
 static int serve(struct gateway *gateway, const char *config_path)
@@ -93,6 +95,7 @@ static int serve(struct gateway *gateway, const char *config_path)
     }
     say_started(gateway, server);
     int result = housekeeper_run(gateway, config_path);
+    notify_stopping();
     housekeeper_end_on_second_signal();
     int64_t deadline = clock_mono_ns() + gateway_config(gateway)->server.drain_timeout;
     server_drain(server, deadline);

@@ -83,3 +83,20 @@ Test(config_env, a_name_is_matched_whole)
     cr_assert_eq(c->session.max, 5);
     config_free(c);
 }
+
+Test(config_env, systemd_credentials)
+{
+    struct config *config = fixture_good("", ENV("CREDENTIALS_DIRECTORY=/run/c"));
+    cr_assert_str_eq(config->secrets.secret_file, "/run/c/sigpost_secret");
+    cr_assert_not(config->secrets.secret_file_set, "a credential may be missing");
+    config_free(config);
+
+    config =
+        fixture_good("", ENV("CREDENTIALS_DIRECTORY=/run/c", "SIGPOST_SECRETS_SECRET_FILE=/said"));
+    cr_assert_str_eq(config->secrets.secret_file, "/said");
+    config_free(config);
+
+    config = fixture_good("", ENV("CREDENTIALS_DIRECTORY=relative"));
+    cr_assert_str_eq(config->secrets.secret_file, "/run/secrets/kotormodsync_signing_secret");
+    config_free(config);
+}

@@ -1,0 +1,110 @@
+"""The daemon under systemd: what it tells its manager, and what its unit allows."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness import payload
+from harness.process import TREE, wait_until
+
+EXPOSURE_MAX = "15"  # tenths; systemd-analyze security
+
+
+class Manager:
+    """The listening end of NOTIFY_SOCKET."""
+
+    def __init__(self, name):
+        self.name = name
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind("\0" + name[1:] if name.startswith("@") else name)
+        self._socket.settimeout(15)
+
+    def hear(self):
+        return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().split("\n"))
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path):
+    name = str(tmp_path / "notify") if request.param == "path" else f"@sigpost-{os.getpid()}"
+    manager = Manager(name)
+    yield manager
+    manager.close()
+
+
+def test_the_manager_hears_of_start_reload_and_stop(house, manager):
+    gateway = house.gateway(env={"NOTIFY_SOCKET": manager.name})
+    assert manager.hear() == {"READY": "1", "STATUS": "taking requests"}
+    gateway.reload()
+    reloading = manager.hear()
+    assert reloading["RELOADING"] == "1" and int(reloading["MONOTONIC_USEC"]) > 0
+    assert manager.hear()["READY"] == "1"
+    gateway.process.send(signal.SIGTERM)
+    assert manager.hear() == {"STOPPING": "1", "STATUS": "draining"}
+    assert gateway.process.wait() == 0
+
+
+@pytest.mark.parametrize("name", ["relative", "@", "/" + "x" * 200])
+def test_a_socket_that_cannot_be_is_passed_over(house, name):
+    house.gateway(env={"NOTIFY_SOCKET": name}).terminate()
+
+
+def test_a_credential_is_the_secret(house, tmp_path):
+    secret = "a-credential-of-thirty-two-bytes"
+    (tmp_path / "sigpost_secret").write_text(secret + "\n")
+    gateway = house.gateway(secret=None, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert gateway.send("metrics", payload.metrics(), secret=secret).status == 200
+
+
+def unit(tmp_path):
+    """The unit as it is installed under a prefix of our own."""
+    build = tmp_path / "build"
+    subprocess.run(["cmake", "-S", TREE, "-B", build, "-G", "Ninja"], check=True, capture_output=True)
+    return build / "deploy" / "sigpost.service"
+
+
+@pytest.mark.heavy
+def test_the_unit_gives_the_daemon_little(tmp_path):
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}"]
+    said = subprocess.run([*command, unit(tmp_path)], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def calls_of(group):
+    """The system calls of a systemd filter group, groups within it unfolded."""
+    said = subprocess.check_output(["systemd-analyze", "syscall-filter", group], text=True)
+    names = {line.strip() for line in said.splitlines()[1:] if line.startswith("    ")}
+    names = {name for name in names if not name.startswith("#")}
+    inner = [calls_of(name) for name in names if name.startswith("@")]
+    return {name for name in names if not name.startswith("@")}.union(*inner)
+
+
+def allowed_calls(text):
+    allowed = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", text, re.M):
+        groups = set().union(*(calls_of(group) for group in line.lstrip("~").split()))
+        allowed = allowed - groups if line.startswith("~") else allowed | groups
+    return allowed
+
+
+@pytest.mark.heavy
+def test_the_daemon_needs_no_call_that_its_unit_denies(house, tmp_path):
+    log = tmp_path / "calls"
+    sink = house.collector()
+    # -D: the daemon stays our child, and hears our signals; strace is a grandchild.
+    gateway = house.gateway_to(sink, wrap=["strace", "-D", "-f", "-qq", "-o", log])
+    assert gateway.send("metrics", payload.metrics("unit.calls")).status == 200
+    sink.wait_names({"unit.calls"})
+    gateway.reload()
+    wait_until(lambda: "configuration reloaded" in gateway.process.output())
+    gateway.terminate()
+    used = set(re.findall(r"^\d+ +([a-z0-9_]+)\(", log.read_text(), re.M)) - {"execve"}
+    assert {"fdatasync", "accept4", "openat"} <= used, "strace saw the daemon at work"
+    denied = used - allowed_calls((TREE / "deploy/systemd/sigpost.service.in").read_text())
+    assert not denied
