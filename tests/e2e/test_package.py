@@ -1,13 +1,13 @@
 """The Debian package: what it holds, and its life in a clean root."""
 
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from harness import payload, wire
+from harness import clean_root, payload, wire
+from harness.clean_root import run
 from harness.process import TREE, free_port, wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -17,12 +17,6 @@ CONFFILES = [
     "/etc/sigpost/templates/index.html",
     "/etc/sigpost/templates/waiting.html",
 ]
-
-
-def run(*command, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +46,11 @@ def test_it_needs_only_debian_12(deb):
         assert run("apt-cache", "policy", name), f"{name} is not in this Debian"
 
 
-class Root:
-    """A clean Debian 12, made by debootstrap."""
-
-    def __init__(self, place):
-        self.place = place
-        run("debootstrap", "--variant=minbase", "bookworm", place)
-        for name in ["etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/apt.conf.d"]:
-            source, target = f"/{name}", place / name
-            if os.path.isdir(source):
-                shutil.copytree(source, target, dirs_exist_ok=True)
-            elif os.path.exists(source):
-                shutil.copy(source, target)
-
-    def run(self, *command, **options):
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
-        return run("chroot", self.place, *command, env=env, **options)
-
-
 @pytest.mark.long
-@pytest.mark.skipif(not shutil.which("debootstrap"), reason="debootstrap is not installed")
-@pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
+@clean_root.needed
 @pytest.mark.timeout(1200)
 def test_its_life_in_a_clean_root(deb, tmp_path):
-    root = Root(tmp_path / "root")
+    root = clean_root.debian(tmp_path / "root")
     shutil.copy(deb, root.place / "sigpost.deb")
     root.run("apt-get", "update", "-q")
     said = root.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "/sigpost.deb")
@@ -87,7 +62,7 @@ def test_its_life_in_a_clean_root(deb, tmp_path):
     env = {"SIGPOST_SERVER_LISTEN": f"127.0.0.1:{port}", "PATH": "/usr/sbin:/usr/bin:/bin"}
     daemon = subprocess.Popen(["chroot", root.place, "/usr/bin/sigpost"], env=env)
     try:
-        wait_until(lambda: is_live(port), what="the daemon")
+        wait_until(lambda: wire.is_live(port), what="the daemon")
         headers = root.run("sigpostctl", "sign", "/v1/metrics")
         signed = [tuple(line.split(": ", 1)) for line in headers.splitlines() if ": " in line]
         assert wire.post(port, "/v1/metrics", signed, payload.metrics()).status == 200
@@ -103,9 +78,3 @@ def test_its_life_in_a_clean_root(deb, tmp_path):
     assert not (root.place / "etc/sigpost/sigpost.cfg.sample").exists()
     assert (root.place / "var/lib/sigpost/keyring.cfg").exists(), "keys outlive the package"
 
-
-def is_live(port):
-    try:
-        return wire.get(port, "/health/live").status == 200
-    except OSError:
-        return False

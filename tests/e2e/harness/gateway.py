@@ -120,10 +120,7 @@ class Gateway:
         return self
 
     def is_live(self):
-        try:
-            return wire.get(self.port, "/health/live").status == 200
-        except OSError:
-            return False
+        return wire.is_live(self.port)
 
     def terminate(self, timeout=20):
         """SIGTERM, and the exit that every orderly stop must have."""

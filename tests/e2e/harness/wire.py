@@ -73,5 +73,12 @@ def get(port, path, headers=()):
     return exchange(port, "GET", path, headers)
 
 
+def is_live(port):
+    try:
+        return get(port, "/health/live").status == 200
+    except OSError:
+        return False
+
+
 def post(port, path, headers, body, content_type=PROTOBUF):
     return exchange(port, "POST", path, [content_type, *headers], body)
