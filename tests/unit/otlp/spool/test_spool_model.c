@@ -1,0 +1,383 @@
+/* The spool against a model, on a disk that forgets (model_disk.h): appends, reads, acknowledgements,
+ * seeks, clean closings in random order; the disk freezes at a random change, also during recovery;
+ * the next life begins with what survived. However it went:
+ *   - a reader gets every record that was answered "durable" and that it has not acknowledged,
+ *     whole, in the order in which they were appended;
+ *   - nothing that was refused, and nothing that was never appended, is read;
+ *   - a sequence that was read once stands for the same record for ever;
+ *   - after a clean closing a reader goes on exactly behind what it acknowledged.
+ * Each disk that pretends to sync, and a spool that answers before its sync, must be found out: a
+ * model that finds nothing there proves nothing.
+ */
+#include "spool_fixture.h"
+
+#include "model_disk.h"
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+
+#define RECORDS 4096
+#define SEQUENCES (RECORDS * 4)
+#define READERS 2
+#define LIVES 5
+#define STEPS 24
+#define FREEZE_WITHIN 120
+#define PAYLOAD_MAX 3000
+
+enum fate { FATE_NONE, FATE_SENT, FATE_DURABLE, FATE_REFUSED };
+
+struct model_record {
+    struct model *model;
+    uint64_t number;
+    size_t len;
+    _Atomic(enum fate) fate;
+};
+
+struct model_reader {
+    struct spool_reader *reader;
+    uint64_t number, sequence; /* the last one read */
+    uint64_t acked;            /* number of the last record ever acknowledged */
+    uint64_t cursor;           /* sequence that the spool's cursor has at least reached */
+    uint64_t next;             /* after a clean closing: the sequence before which nothing may come */
+};
+
+struct model {
+    struct fixture f;
+    uint64_t random;
+    enum spool_sync sync;
+    uint64_t last; /* number of the last record appended */
+    struct model_record records[RECORDS + 1];
+    struct model_reader readers[READERS];
+    uint64_t number_of[SEQUENCES]; /* by sequence; 0: was never read */
+    struct answers answers;
+    unsigned sent;
+    char wrong[256]; /* the first thing that was */
+};
+
+static const char *const names[READERS] = {"one", "two"};
+
+__attribute__((format(printf, 2, 3))) static void wrong(struct model *m, const char *format, ...)
+{
+    if (m->wrong[0] == '\0') {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(m->wrong, sizeof(m->wrong), format, arguments);
+        va_end(arguments);
+    }
+}
+
+static uint64_t below(struct model *m, uint64_t n)
+{
+    return disk_below(&m->random, n);
+}
+
+/* --- one life ----------------------------------------------------------------------------------- */
+
+static void on_answer(void *arg, enum spool_outcome outcome)
+{
+    struct model_record *record = arg;
+    bool alive = false;
+    disk_set_if_alive(&alive);
+    if (alive && outcome == SPOOL_DURABLE) {
+        record->fate = FATE_DURABLE;
+    } else if (alive && outcome != SPOOL_FAILED) {
+        record->fate = FATE_REFUSED;
+    }
+    answers_take(&record->model->answers, outcome);
+}
+
+static void append_some(struct model *m)
+{
+    for (uint64_t n = 1 + below(m, 12); n > 0 && m->last < RECORDS; n--) {
+        struct spool_record made;
+        char session[SPOOL_SESSION_MAX], payload[PAYLOAD_MAX];
+        struct model_record *record = &m->records[++m->last];
+        record->model = m;
+        record->number = m->last;
+        record->len = 1 + below(m, below(m, 8) == 0 ? PAYLOAD_MAX : 300);
+        record->fate = FATE_SENT;
+        record_make(record->number, record->len, &made, session, payload);
+        m->sent++;
+        spool_append(m->f.spool, &made, on_answer, record);
+    }
+    if (below(m, 2) == 0) {
+        answers_wait(&m->answers, m->sent);
+    }
+}
+
+/* False: nothing was there, or the disk froze and what was read counts for nothing. */
+static bool read_next(struct model *m, struct model_reader *r)
+{
+    struct buf buf = BUF_INIT;
+    struct spool_frame frame;
+    enum spool_read outcome = spool_reader_next(r->reader, &frame, &buf);
+    uint64_t number = outcome == SPOOL_READ_OK ? record_number(&frame, &buf) : 0;
+    buf_free(&buf);
+    if (outcome != SPOOL_READ_OK || disk_is_frozen()) {
+        if (outcome == SPOOL_READ_ERROR && !disk_is_frozen()) {
+            wrong(m, "an error while reading");
+        }
+        return false;
+    }
+    if (number == 0 || number > m->last || m->records[number].len != frame.payload_len) {
+        wrong(m, "sequence %llu is no record of ours", (unsigned long long)frame.sequence);
+        return false;
+    }
+    if (m->records[number].fate == FATE_REFUSED) {
+        wrong(m, "record %llu was refused, and read", (unsigned long long)number);
+    }
+    if (frame.sequence <= r->sequence || number <= r->number || frame.sequence < r->next) {
+        wrong(m, "record %llu, sequence %llu came after record %llu, sequence %llu, wanted from %llu",
+              (unsigned long long)number, (unsigned long long)frame.sequence,
+              (unsigned long long)r->number, (unsigned long long)r->sequence,
+              (unsigned long long)r->next);
+    }
+    if (frame.sequence >= SEQUENCES) {
+        wrong(m, "sequence %llu is out of all bounds", (unsigned long long)frame.sequence);
+        return false;
+    }
+    uint64_t *meant = &m->number_of[frame.sequence];
+    if (*meant != 0 && *meant != number) {
+        wrong(m, "sequence %llu was record %llu and is record %llu now",
+              (unsigned long long)frame.sequence, (unsigned long long)*meant,
+              (unsigned long long)number);
+    }
+    *meant = number;
+    /* What was answered must not be missing in between. */
+    for (uint64_t skipped = (r->number > r->acked ? r->number : r->acked) + 1; skipped < number;
+         skipped++) {
+        if (m->records[skipped].fate == FATE_DURABLE) {
+            wrong(m, "record %llu was answered and is not there; record %llu came",
+                  (unsigned long long)skipped, (unsigned long long)number);
+        }
+    }
+    r->number = number;
+    r->sequence = frame.sequence;
+    return true;
+}
+
+/* All records answered before now must come. */
+static void read_all(struct model *m, struct model_reader *r)
+{
+    uint64_t last = 0;
+    for (uint64_t number = 1; number <= m->last; number++) {
+        last = m->records[number].fate == FATE_DURABLE ? number : last;
+    }
+    while (read_next(m, r)) {
+        /* on */
+    }
+    uint64_t reached = r->number > r->acked ? r->number : r->acked;
+    if (!disk_is_frozen() && last > reached) {
+        wrong(m, "record %llu was answered and is not there; the last is %llu",
+              (unsigned long long)last, (unsigned long long)reached);
+    }
+}
+
+static void ack(struct model *m, struct model_reader *r)
+{
+    (void)m;
+    if (!disk_is_frozen() && r->number > r->acked) {
+        r->acked = r->number;
+    }
+    if (r->sequence > r->cursor) {
+        r->cursor = r->sequence;
+    }
+    spool_reader_ack(r->reader, r->sequence);
+}
+
+static void open_reader(struct model *m, size_t i)
+{
+    struct result why = RESULT_INIT;
+    struct model_reader *r = &m->readers[i];
+    r->reader = spool_reader_open(m->f.spool, names[i], &why);
+    if (r->reader == NULL && !disk_is_frozen()) {
+        wrong(m, "%s", why.text);
+    }
+    r->number = r->sequence = 0;
+}
+
+static void close_reader(struct model *m, struct model_reader *r)
+{
+    (void)m;
+    if (r->reader != NULL) {
+        spool_reader_close(r->reader);
+        r->reader = NULL;
+    }
+}
+
+static void step(struct model *m)
+{
+    struct model_reader *r = &m->readers[below(m, READERS)];
+    switch (below(m, 8)) {
+    case 0:
+    case 1:
+    case 2:
+        append_some(m);
+        break;
+    case 3:
+        for (uint64_t n = below(m, 20); n > 0 && read_next(m, r); n--) {
+            /* on */
+        }
+        break;
+    case 4:
+    case 5:
+        ack(m, r);
+        break;
+    case 6:
+        spool_reader_seek(r->reader, 0);
+        r->number = r->sequence = r->next = 0;
+        break;
+    default:
+        close_reader(m, r);
+        r->next = r->cursor + 1;
+        open_reader(m, (size_t)(r - m->readers));
+        break;
+    }
+}
+
+/* False when the disk froze during recovery. */
+static bool begin_life(struct model *m)
+{
+    char dir[sizeof(m->f.dir)];
+    snprintf(dir, sizeof(dir), "%s/spool", disk_root());
+    memcpy(m->f.dir, dir, sizeof(dir));
+    struct spool_options options = fixture_options(&m->f);
+    options.max_payload = PAYLOAD_MAX;
+    options.segment_bytes = 8192;
+    options.max_bytes = 128 << 10;
+    options.wait_ns = 5 * NS_PER_MS;
+    options.sync = m->sync;
+    struct result why;
+    if (fixture_try(&m->f, &options, &why) == NULL) {
+        if (!disk_is_frozen()) {
+            wrong(m, "%s", why.text);
+        }
+        return false;
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        open_reader(m, i);
+    }
+    return m->readers[0].reader != NULL && m->readers[1].reader != NULL && m->wrong[0] == '\0';
+}
+
+static void end_life(struct model *m)
+{
+    for (size_t i = 0; i < READERS; i++) {
+        close_reader(m, &m->readers[i]);
+    }
+    if (m->f.spool != NULL) {
+        fixture_close(&m->f);
+    }
+    bool clean = !disk_is_frozen();
+    for (size_t i = 0; i < READERS; i++) {
+        m->readers[i].cursor = clean ? m->readers[i].cursor : 0;
+        m->readers[i].next = m->readers[i].cursor + 1;
+    }
+    uint64_t how = disk_below(&m->random, DISK_CUTS + 1);
+    if (how == DISK_CUTS) {
+        disk_kill();
+    } else {
+        disk_power_cut((enum disk_cut)how, &m->random);
+    }
+}
+
+static void live(struct model *m)
+{
+    disk_freeze_after(1 + below(m, FREEZE_WITHIN));
+    bool runs = begin_life(m);
+    for (size_t i = 0; i < READERS && runs; i++) {
+        read_all(m, &m->readers[i]);
+    }
+    if (below(m, 4) == 0) { /* a life that may end in order */
+        disk_freeze_after(FREEZE_WITHIN * 100);
+    }
+    for (uint64_t n = below(m, STEPS); n > 0 && runs && !disk_is_frozen(); n--) {
+        step(m);
+    }
+    end_life(m);
+}
+
+/* The last life: nothing freezes, all is read. */
+static void take_stock(struct model *m)
+{
+    if (begin_life(m)) {
+        for (size_t i = 0; i < READERS; i++) {
+            read_all(m, &m->readers[i]);
+        }
+    }
+    end_life(m);
+}
+
+/* --- the tests ------------------------------------------------------------------------------------ */
+
+/* Empty when nothing was wrong. The caller frees it. */
+static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync sync)
+{
+    struct model *m = calloc(1, sizeof(*m));
+    cr_assert_not_null(m);
+    struct answers answers = ANSWERS_INIT;
+    m->answers = answers;
+    m->random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    m->sync = sync;
+    disk_start(access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp", bug);
+    for (int life = 0; life < LIVES && m->wrong[0] == '\0'; life++) {
+        live(m);
+    }
+    if (m->wrong[0] == '\0') {
+        take_stock(m);
+    }
+    disk_end();
+    return m;
+}
+
+static void silence(void)
+{
+    log_redirect(open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
+static uint64_t seeds(void)
+{
+    return getenv("SIGPOST_LONG") != NULL ? 20000 : 2000;
+}
+
+TestSuite(model, .init = silence, .timeout = 600);
+
+Test(model, nothing_promised_is_lost)
+{
+    for (uint64_t seed = 0; seed < seeds(); seed++) {
+        struct model *m = run_seed(seed, DISK_HONEST, SPOOL_SYNC_ALWAYS);
+        cr_assert_str_empty(m->wrong, "seed %llu: %s", (unsigned long long)seed, m->wrong);
+        free(m);
+    }
+}
+
+static void expect_found_out(enum disk_bug bug, enum spool_sync sync)
+{
+    bool found = false;
+    for (uint64_t seed = 0; seed < 500 && !found; seed++) {
+        struct model *m = run_seed(seed, bug, sync);
+        found = m->wrong[0] != '\0';
+        free(m);
+    }
+    cr_assert(found);
+}
+
+Test(model, finds_a_missing_fdatasync)
+{
+    expect_found_out(DISK_NO_FDATASYNC, SPOOL_SYNC_ALWAYS);
+}
+
+Test(model, finds_a_missing_sync_of_the_directory)
+{
+    expect_found_out(DISK_NO_DIRECTORY_FSYNC, SPOOL_SYNC_ALWAYS);
+}
+
+Test(model, finds_a_missing_sync_of_cursor_files)
+{
+    expect_found_out(DISK_NO_FILE_FSYNC, SPOOL_SYNC_ALWAYS);
+}
+
+Test(model, finds_an_answer_before_the_sync)
+{
+    expect_found_out(DISK_HONEST, SPOOL_SYNC_NEVER);
+}
