@@ -57,6 +57,7 @@ static struct {
     enum disk_bug bug;
     struct inode *inodes; /* the newest first */
     uint64_t changes, freeze_at;
+    uint64_t trouble; /* state of its random numbers; 0: none */
     bool frozen;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -360,6 +361,21 @@ int __wrap_open(const char *path, int flags, ...)
     return __wrap_openat(AT_FDCWD, path, flags, mode);
 }
 
+/* Makes a write shorter, or fail. False: it fails, errno is set. */
+static bool trouble(struct iovec *iov, int *n)
+{
+    uint64_t what = disk.trouble != 0 ? disk_below(&disk.trouble, 24) : 2;
+    if (what == 0) {
+        errno = ENOSPC;
+        return false;
+    }
+    if (what == 1) {
+        *n = 1 + (int)disk_below(&disk.trouble, (uint64_t)*n);
+        iov[*n - 1].iov_len = 1 + disk_below(&disk.trouble, iov[*n - 1].iov_len);
+    }
+    return true;
+}
+
 static ssize_t write_at(int fd, const struct iovec *iov, int n, off_t offset, bool moves)
 {
     ssize_t wrote = 0;
@@ -380,7 +396,12 @@ static ssize_t write_at(int fd, const struct iovec *iov, int n, off_t offset, bo
 
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
 {
-    return write_at(fd, iov, n, 0, true);
+    struct iovec some[1024];
+    memcpy(some, iov, (size_t)n * sizeof(*iov));
+    pthread_mutex_lock(&disk.lock);
+    bool room = disk.frozen || trouble(some, &n);
+    pthread_mutex_unlock(&disk.lock);
+    return room ? write_at(fd, some, n, 0, true) : -1;
 }
 
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
@@ -612,6 +633,13 @@ void disk_end(void)
 {
     drop_inodes();
     nftw(disk.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void disk_trouble(uint64_t seed)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.trouble = seed;
+    pthread_mutex_unlock(&disk.lock);
 }
 
 void disk_freeze_after(uint64_t n)

@@ -44,6 +44,9 @@ const char *disk_root(void);
 /* Removes everything. */
 void disk_end(void);
 
+/* From now on a writev may be short or find no room on the disk, now and then; 0: no more. */
+void disk_trouble(uint64_t seed);
+
 /* Freezes at the nth change or sync from now on; 0: at once. */
 void disk_freeze_after(uint64_t n);
 bool disk_is_frozen(void);

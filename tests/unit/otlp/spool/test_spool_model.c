@@ -22,6 +22,7 @@
 #define LIVES 5
 #define STEPS 24
 #define FREEZE_WITHIN 120
+#define FREEZE_SOON 10
 #define PAYLOAD_MAX 3000
 
 enum fate { FATE_NONE, FATE_SENT, FATE_DURABLE, FATE_REFUSED };
@@ -45,6 +46,7 @@ struct model {
     struct fixture f;
     uint64_t random;
     enum spool_sync sync;
+    bool power_cuts; /* else only the process is killed */
     uint64_t last; /* number of the last record appended */
     struct model_record records[RECORDS + 1];
     struct model_reader readers[READERS];
@@ -274,7 +276,7 @@ static void end_life(struct model *m)
         m->readers[i].next = m->readers[i].cursor + 1;
     }
     uint64_t how = disk_below(&m->random, DISK_CUTS + 1);
-    if (how == DISK_CUTS) {
+    if (how == DISK_CUTS || !m->power_cuts) {
         disk_kill();
     } else {
         disk_power_cut((enum disk_cut)how, &m->random);
@@ -283,7 +285,8 @@ static void end_life(struct model *m)
 
 static void live(struct model *m)
 {
-    disk_freeze_after(1 + below(m, FREEZE_WITHIN));
+    disk_freeze_after(1 + below(m, below(m, 3) == 0 ? FREEZE_SOON : FREEZE_WITHIN));
+    disk_trouble(below(m, 4) == 0 ? disk_random(&m->random) : 0);
     bool runs = begin_life(m);
     for (size_t i = 0; i < READERS && runs; i++) {
         read_all(m, &m->readers[i]);
@@ -300,6 +303,7 @@ static void live(struct model *m)
 /* The last life: nothing freezes, all is read. */
 static void take_stock(struct model *m)
 {
+    disk_trouble(0);
     if (begin_life(m)) {
         for (size_t i = 0; i < READERS; i++) {
             read_all(m, &m->readers[i]);
@@ -311,7 +315,8 @@ static void take_stock(struct model *m)
 /* --- the tests ------------------------------------------------------------------------------------ */
 
 /* Empty when nothing was wrong. The caller frees it. */
-static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync sync)
+static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync sync,
+                              bool power_cuts)
 {
     struct model *m = calloc(1, sizeof(*m));
     cr_assert_not_null(m);
@@ -319,6 +324,7 @@ static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync 
     m->answers = answers;
     m->random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
     m->sync = sync;
+    m->power_cuts = power_cuts;
     disk_start(access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp", bug);
     for (int life = 0; life < LIVES && m->wrong[0] == '\0'; life++) {
         live(m);
@@ -342,20 +348,31 @@ static uint64_t seeds(void)
 
 TestSuite(model, .init = silence, .timeout = 600);
 
-Test(model, nothing_promised_is_lost)
+static void expect_nothing_lost(uint64_t n, enum spool_sync sync, bool power_cuts)
 {
-    for (uint64_t seed = 0; seed < seeds(); seed++) {
-        struct model *m = run_seed(seed, DISK_HONEST, SPOOL_SYNC_ALWAYS);
+    for (uint64_t seed = 0; seed < n; seed++) {
+        struct model *m = run_seed(seed, DISK_HONEST, sync, power_cuts);
         cr_assert_str_empty(m->wrong, "seed %llu: %s", (unsigned long long)seed, m->wrong);
         free(m);
     }
+}
+
+Test(model, nothing_promised_is_lost)
+{
+    expect_nothing_lost(seeds(), SPOOL_SYNC_ALWAYS, true);
+}
+
+Test(model, no_way_of_syncing_loses_by_a_kill)
+{
+    expect_nothing_lost(seeds() / 10, SPOOL_SYNC_INTERVAL, false);
+    expect_nothing_lost(seeds() / 10, SPOOL_SYNC_NEVER, false);
 }
 
 static void expect_found_out(enum disk_bug bug, enum spool_sync sync)
 {
     bool found = false;
     for (uint64_t seed = 0; seed < 500 && !found; seed++) {
-        struct model *m = run_seed(seed, bug, sync);
+        struct model *m = run_seed(seed, bug, sync, true);
         found = m->wrong[0] != '\0';
         free(m);
     }
