@@ -373,7 +373,8 @@ struct destination *destination_fleet_start(const struct destination_fleet_optio
     d->options.rules = (struct fleet_label_rules){0}; /* the caller's; the core has copies */
     fleet_metrics_make(&d->metrics, metrics);
     fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f));
-    d->reader = spool_reader_open(spool, options->name, why);
+    d->reader =
+        spool_reader_open_for(spool, options->name, SPOOL_SIGNAL(SIGNAL_METRICS), NULL, why);
     if (d->reader == NULL) {
         goto fail;
     }

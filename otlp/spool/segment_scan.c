@@ -171,6 +171,19 @@ enum segment_step segment_scan_next(struct segment_scan *scan, struct segment_fr
     return step;
 }
 
+enum segment_step segment_scan_next_of(struct segment_scan *scan, unsigned signals,
+                                       struct segment_frame *frame, const uint8_t **bytes)
+{
+    *bytes = NULL;
+    if (header_at(scan, scan->pos, frame) == SEGMENT_FRAME && (signals >> frame->signal & 1) == 0 &&
+        frame->sequence == scan->previous + 1) {
+        scan->pos += frame->total;
+        scan->previous = frame->sequence;
+        return SEGMENT_FRAME;
+    }
+    return segment_scan_next(scan, frame, bytes);
+}
+
 enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_frame *frame)
 {
     enum segment_step step = header_at(scan, scan->pos, frame);

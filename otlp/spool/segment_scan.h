@@ -44,6 +44,12 @@ void segment_scan_free(struct segment_scan *scan);
 enum segment_step segment_scan_next(struct segment_scan *scan, struct segment_frame *frame,
                                     const uint8_t **bytes);
 
+/* As above, but a frame of a signal that is not in `signals` (bits 1 << signal) is passed by its
+ * header alone when it also has the sequence that is expected next, so that no damaged sequence
+ * is taken for the last one; *bytes is NULL then. Other frames may be of any signal. */
+enum segment_step segment_scan_next_of(struct segment_scan *scan, unsigned signals,
+                                       struct segment_frame *frame, const uint8_t **bytes);
+
 /* As above by the header alone, without its checksum: for walking to a place that is checked
  * later. */
 enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_frame *frame);

@@ -101,22 +101,32 @@ struct spool_frame {
     uint32_t items; /* as appended */
 };
 
-/* Opens the reader `name` ([a-z0-9_-]{1,32}) at its durable cursor; a new name starts at the oldest
- * record that is still there. NULL and a sentence on failure. A reader belongs to one thread, but
- * for spool_reader_wake_fd's descriptor. */
+/* Opens the reader `name` ([a-z0-9_-]{1,32}, or two of those with a dot between) at its durable
+ * cursor; a new name starts at the oldest record that is still there. NULL and a sentence on
+ * failure. A reader belongs to one thread, but for what says otherwise. */
 struct spool_reader *spool_reader_open(struct spool *spool, const char *name, struct result *why);
+
+/* As above, for records of some signals (bits SPOOL_SIGNAL(signal)) only. Others are passed over by
+ * their header, without a look at their checksum, and hold the cursor back never: while nothing of
+ * its own is waiting, the cursor goes along with what is appended. A new name starts where the
+ * cursor `heir_of` stands, if there is one (NULL: none is asked for). */
+#define SPOOL_SIGNAL(signal) (1U << (signal))
+#define SPOOL_ALL_SIGNALS (SPOOL_SIGNAL(SIGNAL_COUNT) - 1)
+struct spool_reader *spool_reader_open_for(struct spool *spool, const char *name, unsigned signals,
+                                           const char *heir_of, struct result *why);
 /* Makes the last acknowledged position durable and frees the reader. */
 void spool_reader_close(struct spool_reader *reader);
 
-/* Drops cursors of names that are not in `names` (destinations taken out of the configuration), so
- * that they hold no segment back. Before any reader is opened. */
+/* Drops cursors that have no open reader and are not in `names` (destinations taken out of the
+ * configuration), so that they hold no segment back. */
 void spool_forget_readers_except(struct spool *spool, const char *const *names, size_t n);
 
-enum spool_read { SPOOL_READ_OK, SPOOL_READ_EMPTY, SPOOL_READ_ERROR };
+enum spool_read { SPOOL_READ_OK, SPOOL_READ_EMPTY, SPOOL_READ_AGAIN, SPOOL_READ_ERROR };
 
 /* Reads the next durable record: appends its payload to `into` (which may hold others before it)
- * and fills *frame. EMPTY: none yet, `into` untouched. Damage met on the way is skipped and
- * counted. ERROR: out of memory or the file cannot be read now; call again later. */
+ * and fills *frame. EMPTY: none yet, `into` untouched. AGAIN: a segment ended without one, call
+ * again when it suits; only readers that are not for all signals say so. Damage met on the way is
+ * skipped and counted. ERROR: out of memory or the file cannot be read now; call again later. */
 enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
                                   struct buf *into);
 
@@ -128,8 +138,13 @@ void spool_reader_seek(struct spool_reader *reader, uint64_t sequence);
  * later, and at close; after a crash some records may be read again, never less. */
 void spool_reader_ack(struct spool_reader *reader, uint64_t sequence);
 
-/* An eventfd that becomes readable when records became durable since the last spool_reader_next
- * that said EMPTY (which clears it). Owned by the reader. */
+/* The highest sequence that is done with: of this reader's signals nothing up to it is waiting. Any
+ * thread, while the reader is open. */
+uint64_t spool_reader_position(struct spool_reader *reader);
+
+/* An eventfd that becomes readable when records for it became durable since the last
+ * spool_reader_next that said EMPTY (which clears it), and now and then without. Owned by the
+ * reader. */
 int spool_reader_wake_fd(struct spool_reader *reader);
 
 #endif

@@ -23,9 +23,15 @@
 
 bool spool_name_valid(const char *name)
 {
-    size_t len = strlen(name);
-    return len >= 1 && len <= SPOOL_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+    static const char of[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t len = strspn(name, of);
+    if (len < 1 || len > SPOOL_NAME_PART_MAX || name[len] != '.') {
+        return len >= 1 && len <= SPOOL_NAME_PART_MAX && name[len] == '\0';
+    }
+    const char *second = name + len + 1;
+    len = strspn(second, of);
+    return len >= 1 && len <= SPOOL_NAME_PART_MAX && second[len] == '\0' &&
+           strcmp(second, "tmp") != 0;
 }
 
 static size_t format_cursor(uint64_t sequence, char out[CURSOR_TEXT_MAX])
@@ -103,7 +109,7 @@ struct spool_cursor *spool_cursor_add(struct spool *spool, const char *name, uin
     struct spool_cursor *cursor = &spool->cursors[spool->n_cursors++];
     memset(cursor, 0, sizeof(*cursor));
     snprintf(cursor->name, sizeof(cursor->name), "%s", name);
-    cursor->acked = acked;
+    cursor->acked = cursor->due = acked;
     return cursor;
 }
 

@@ -30,8 +30,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define SPOOL_NAME_MAX 32 /* of a reader */
-#define SPOOL_IOV 1024    /* IOV_MAX of Linux */
+#define SPOOL_NAME_PART_MAX 32
+#define SPOOL_NAME_MAX (2 * SPOOL_NAME_PART_MAX + 1) /* of a reader */
+#define SPOOL_IOV 1024                               /* IOV_MAX of Linux */
 #define SPOOL_RECENT 1024 /* commits whose arrival times are remembered */
 #define SPOOL_SEGMENT_MAX ((uint64_t)64 << 20)
 #define SPOOL_SEGMENT_SLACK ((uint64_t)1 << 20)
@@ -79,7 +80,8 @@ struct spool_segment {
 
 struct spool_cursor {
     char name[SPOOL_NAME_MAX + 1];
-    uint64_t acked;
+    uint64_t acked;              /* records of other signals behind the last one included */
+    uint64_t due;                /* as acknowledged: the file is to say so, or more, in a second */
     uint64_t durable;            /* in the file */
     int64_t retry_at_ns;         /* monotonic: the file is not written before */
     bool on_disk;                /* there is a file */
@@ -95,6 +97,7 @@ struct spool_write {
     uint64_t limit;            /* frames end at or before */
     uint64_t last;             /* sequence of the last frame written */
     uint64_t next;             /* sequence of the next frame */
+    unsigned signals;          /* of the frames written since the last publishing */
     bool unsynced;             /* written frames wait for a sync (interval) */
     int64_t synced_ns;         /* monotonic: the last sync */
     struct spool_jobs waiting; /* taken from the queue, not yet written */
@@ -224,6 +227,8 @@ bool spool_cursor_slowest(const struct spool *spool, uint64_t *acked);
 void *spool_keeper_main(void *spool);
 /* Is there a segment that no cursor needs? Locked. */
 bool spool_keeper_may_delete(const struct spool *spool);
+/* Wakes the keeper if there is. Locked. */
+void spool_keeper_look(struct spool *spool);
 
 /* --- spool_reader.c, spool_read.c --- */
 
@@ -233,11 +238,22 @@ struct spool_mark {
     uint64_t pos, previous;
 };
 
+/* A reader that is asleep and has nothing unacknowledged is carried along by the writer: its cursor
+ * moves with every commit that holds nothing for it, and `resume` is where it goes on when woken.
+ * It is woken for records of its own, and at each new segment, so that it does not keep the file of
+ * a deleted one open. */
+
 struct spool_reader {
     struct spool *spool;
     char name[SPOOL_NAME_MAX + 1];
     int wake_fd;
-    bool asleep;    /* said EMPTY: the writer is to wake it. Locked */
+    unsigned signals;
+    bool asleep;     /* said EMPTY: the writer is to wake it. Locked */
+    bool due;        /* the writer is about to. Locked */
+    uint64_t handed; /* the last record handed out; locked while asleep */
+    struct {         /* where to go on; first 0: where the scan is. Locked */
+        uint64_t first, pos, previous;
+    } resume;
     uint64_t want;  /* the next record has this sequence or a higher one */
     uint64_t first; /* of the open segment, as is all below; scan.fd is -1 when there is none */
     struct segment_scan scan;
@@ -247,7 +263,12 @@ struct spool_reader {
 
 void spool_reader_leave_segment(struct spool_reader *reader);
 
-/* Makes the descriptors of waiting readers readable. */
+/* Where a sleeping reader with nothing unacknowledged stands, up to what is durable. Locked. */
+void spool_reader_carry(struct spool_reader *reader, struct spool_cursor *cursor);
+/* Records of these signals became durable: marks the readers that are to be woken for them, carries
+ * the others along. Locked. */
+void spool_readers_tell(struct spool *spool, unsigned signals);
+/* Makes the descriptors of marked readers readable. */
 void spool_readers_wake(struct spool *spool);
 
 /* --- spool_stats.c --- */

@@ -2,9 +2,11 @@
  * neither an acknowledgement nor a commit waits for them.
  *
  * A cursor's file follows at most a second after its acknowledgement, or at once when that freed a
- * segment. Files first, then the deletion. When a cursor's file cannot be written (full disk) the
- * segments go all the same: they hold only what was acknowledged, and the room may be what is
- * missing. The newest segment is never deleted: it is where the next start finds the sequence.
+ * segment; a cursor that was only carried along past records of other signals waits for that or for
+ * the end: after a crash its reader passes over them again. Files first, then the deletion. When a
+ * cursor's file cannot be written (full disk) the segments go all the same: they hold only what was
+ * acknowledged, and the room may be what is missing. The newest segment is never deleted: it is
+ * where the next start finds the sequence.
  */
 #include "otlp/spool/spool_internal.h"
 
@@ -24,13 +26,21 @@ bool spool_keeper_may_delete(const struct spool *spool)
            spool->segments[0].closed && spool->segments[0].last <= acked;
 }
 
+void spool_keeper_look(struct spool *spool)
+{
+    if (spool_keeper_may_delete(spool)) {
+        spool->keeper_due = true;
+        pthread_cond_signal(&spool->chores);
+    }
+}
+
 /* The next time a cursor's file is due; INT64_MAX: none. Locked. */
 static int64_t next_store(const struct spool *spool)
 {
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < spool->n_cursors; i++) {
         const struct spool_cursor *cursor = &spool->cursors[i];
-        if (cursor->acked > cursor->durable && cursor->retry_at_ns < next) {
+        if (cursor->due > cursor->durable && cursor->retry_at_ns < next) {
             next = cursor->retry_at_ns;
         }
     }
@@ -42,7 +52,8 @@ static bool pick_due(struct spool *spool, bool all, int64_t now, struct spool_cu
 {
     for (size_t i = 0; i < spool->n_cursors; i++) {
         struct spool_cursor *cursor = &spool->cursors[i];
-        if (cursor->acked > cursor->durable && (all || cursor->retry_at_ns <= now)) {
+        bool due = cursor->due > cursor->durable && cursor->retry_at_ns <= now;
+        if (due || (all && cursor->acked > cursor->durable)) {
             cursor->retry_at_ns = now + NS_PER_SECOND;
             *out = *cursor;
             return true;

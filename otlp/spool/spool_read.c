@@ -22,7 +22,24 @@ static enum spool_read fall_asleep(struct spool_reader *reader)
     ssize_t drained = read(reader->wake_fd, &count, sizeof(count));
     (void)drained; /* fails only when there was nothing to drain */
     reader->asleep = true;
+    reader->due = false;
+    struct spool_cursor *cursor = spool_cursor_find(reader->spool, reader->name);
+    if (cursor != NULL) {
+        spool_reader_carry(reader, cursor);
+        spool_keeper_look(reader->spool);
+    }
     return SPOOL_READ_EMPTY;
+}
+
+/* Where in the segment `first` the reader was carried to while it slept, *previous being the
+ * sequence before; the segment's beginning when it was not. Locked. */
+static uint64_t take_resume(struct spool_reader *reader, uint64_t first, uint64_t *previous)
+{
+    bool carried = reader->resume.first == first;
+    uint64_t pos = carried ? reader->resume.pos : SEGMENT_HEADER_LEN;
+    *previous = carried ? reader->resume.previous : first - 1;
+    reader->resume.first = 0;
+    return pos;
 }
 
 /* Reads the header of a segment that could not be opened at start, and notes it in the list. */
@@ -85,6 +102,9 @@ static enum spool_read enter_segment(struct spool_reader *reader)
 {
     struct spool *spool = reader->spool;
     pthread_mutex_lock(&spool->lock);
+    if (reader->resume.first != 0 && reader->want <= reader->resume.previous) {
+        reader->want = reader->resume.previous + 1;
+    }
     size_t i = spool_segment_find(spool, reader->want);
     if (i == spool->n_segments) {
         fall_asleep(reader);
@@ -92,6 +112,7 @@ static enum spool_read enter_segment(struct spool_reader *reader)
         return SPOOL_READ_EMPTY;
     }
     struct spool_segment segment = spool->segments[i];
+    uint64_t previous, pos = take_resume(reader, segment.first, &previous);
     pthread_mutex_unlock(&spool->lock);
     int fd = spool_segment_open(spool, segment.first, O_RDONLY);
     int error = errno;
@@ -104,9 +125,18 @@ static enum spool_read enter_segment(struct spool_reader *reader)
         return cannot_open(reader, segment.first, error);
     }
     reader->first = segment.first;
-    segment_scan_start(&reader->scan, fd, segment.id, SEGMENT_HEADER_LEN, segment.used,
-                       segment.first - 1);
+    segment_scan_start(&reader->scan, fd, segment.id, pos, segment.used, previous);
     return SPOOL_READ_OK;
+}
+
+/* Everything up to there was read. The cursor follows when what was handed out of it is
+ * acknowledged. Locked. */
+static void pass_to(const struct spool_reader *reader, uint64_t sequence)
+{
+    struct spool_cursor *cursor = spool_cursor_find(reader->spool, reader->name);
+    if (cursor != NULL && cursor->acked >= reader->handed && cursor->acked < sequence) {
+        cursor->acked = sequence;
+    }
 }
 
 /* At the end of what was readable: more of it, the end of the segment, or nothing yet. At the end
@@ -120,6 +150,9 @@ static enum spool_read at_limit(struct spool_reader *reader)
     bool over = false;
     pthread_mutex_lock(&spool->lock);
     struct spool_segment *segment = spool_segment_of(spool, reader->first);
+    if (reader->resume.first == reader->first) {
+        reader->scan.pos = take_resume(reader, reader->first, &reader->scan.previous);
+    }
     if (segment != NULL && segment->used > reader->scan.pos) {
         reader->scan.limit = segment->used;
     } else if (segment != NULL && !segment->closed) {
@@ -129,8 +162,10 @@ static enum spool_read at_limit(struct spool_reader *reader)
         if (segment != NULL && segment->last > reader->scan.previous) {
             segment->last = reader->scan.previous;
         }
+        pass_to(reader, reader->scan.previous);
         spool->keeper_due = true;
         pthread_cond_signal(&spool->chores);
+        outcome = reader->signals != SPOOL_ALL_SIGNALS ? SPOOL_READ_AGAIN : SPOOL_READ_OK;
     }
     pthread_mutex_unlock(&spool->lock);
     if (over) {
@@ -227,7 +262,7 @@ static enum spool_read read_frame(struct spool_reader *reader, struct segment_fr
         return at_limit(reader);
     }
     note_mark(reader);
-    switch (segment_scan_next(&reader->scan, found, bytes)) {
+    switch (segment_scan_next_of(&reader->scan, reader->signals, found, bytes)) {
     case SEGMENT_FRAME:
         return SPOOL_READ_OK;
     case SEGMENT_END:
@@ -256,6 +291,7 @@ static enum spool_read hand_over(struct spool_reader *reader, const struct segme
     fill_frame(found, bytes, frame, into->len);
     memcpy(to, bytes + found->total - found->payload_len, found->payload_len);
     into->len += found->payload_len;
+    reader->handed = found->sequence;
     reader->want = found->sequence + 1;
     return SPOOL_READ_OK;
 }
@@ -276,7 +312,8 @@ enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_fram
         if (outcome != SPOOL_READ_OK) {
             return outcome;
         }
-        if (bytes != NULL && found.sequence >= reader->want) {
+        if (bytes != NULL && found.sequence >= reader->want &&
+            (SPOOL_SIGNAL(found.signal) & reader->signals) != 0) {
             return hand_over(reader, &found, bytes, previous, frame, into);
         }
     }

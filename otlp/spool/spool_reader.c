@@ -18,18 +18,25 @@ void spool_reader_leave_segment(struct spool_reader *reader)
     reader->n_marks = 0;
 }
 
+static uint64_t first_place(struct spool *spool, const char *heir_of)
+{
+    const struct spool_cursor *before = heir_of != NULL ? spool_cursor_find(spool, heir_of) : NULL;
+    uint64_t oldest = spool->n_segments != 0 ? spool->segments[0].first : spool->durable + 1;
+    return before != NULL ? before->acked : oldest - 1;
+}
+
 static struct spool_cursor *register_reader(struct spool_reader *reader, const char *name,
-                                            bool *in_use)
+                                            const char *heir_of, bool *in_use)
 {
     struct spool *spool = reader->spool;
     struct spool_cursor *cursor = spool_cursor_find(spool, name);
     *in_use = cursor != NULL && cursor->reader != NULL;
     if (cursor == NULL) {
-        uint64_t oldest = spool->n_segments != 0 ? spool->segments[0].first : spool->durable + 1;
-        cursor = spool_cursor_add(spool, name, oldest - 1);
+        cursor = spool_cursor_add(spool, name, first_place(spool, heir_of));
     }
     if (cursor != NULL && !*in_use) {
         cursor->reader = reader;
+        reader->handed = cursor->acked;
         reader->want = cursor->acked + 1;
     }
     return cursor;
@@ -48,8 +55,17 @@ static void unregister_reader(struct spool_reader *reader)
 
 struct spool_reader *spool_reader_open(struct spool *spool, const char *name, struct result *why)
 {
+    return spool_reader_open_for(spool, name, SPOOL_ALL_SIGNALS, NULL, why);
+}
+
+struct spool_reader *spool_reader_open_for(struct spool *spool, const char *name, unsigned signals,
+                                           const char *heir_of, struct result *why)
+{
     if (!spool_name_valid(name)) {
-        result_fail(why, "\"%.64s\" is no name for a reader: 1 to 32 of a-z 0-9 _ -", name);
+        result_fail(why,
+                    "\"%.64s\" is no name for a reader: 1 to 32 of a-z 0-9 _ -, or two of those "
+                    "with a dot between",
+                    name);
         return NULL;
     }
     struct spool_reader *reader = calloc(1, sizeof(*reader));
@@ -58,6 +74,7 @@ struct spool_reader *spool_reader_open(struct spool *spool, const char *name, st
         return NULL;
     }
     reader->spool = spool;
+    reader->signals = signals;
     reader->scan.fd = -1;
     memcpy(reader->name, name, strlen(name));
     bool in_use = false;
@@ -68,7 +85,7 @@ struct spool_reader *spool_reader_open(struct spool *spool, const char *name, st
         goto fail;
     }
     pthread_mutex_lock(&spool->lock);
-    struct spool_cursor *cursor = register_reader(reader, name, &in_use);
+    struct spool_cursor *cursor = register_reader(reader, name, heir_of, &in_use);
     pthread_mutex_unlock(&spool->lock);
     if (cursor == NULL || in_use) {
         result_fail(why, "reader %s: %s", name,
@@ -112,6 +129,10 @@ void spool_reader_close(struct spool_reader *reader)
 
 void spool_reader_seek(struct spool_reader *reader, uint64_t sequence)
 {
+    pthread_mutex_lock(&reader->spool->lock);
+    reader->asleep = false;
+    reader->resume.first = 0;
+    pthread_mutex_unlock(&reader->spool->lock);
     reader->want = sequence;
     if (reader->scan.fd < 0 || sequence > reader->scan.previous) {
         return;
@@ -136,8 +157,9 @@ void spool_reader_ack(struct spool_reader *reader, uint64_t sequence)
         sequence = spool->durable;
     }
     if (cursor != NULL && sequence > cursor->acked) {
-        bool clean = cursor->acked <= cursor->durable;
-        cursor->acked = sequence;
+        bool clean = cursor->due <= cursor->durable;
+        cursor->acked = cursor->due = sequence;
+        spool_reader_carry(reader, cursor);
         bool deletes = spool_keeper_may_delete(spool);
         spool->keeper_due = spool->keeper_due || deletes;
         if (clean || deletes) {
@@ -147,9 +169,51 @@ void spool_reader_ack(struct spool_reader *reader, uint64_t sequence)
     pthread_mutex_unlock(&spool->lock);
 }
 
+uint64_t spool_reader_position(struct spool_reader *reader)
+{
+    struct spool *spool = reader->spool;
+    pthread_mutex_lock(&spool->lock);
+    const struct spool_cursor *cursor = spool_cursor_find(spool, reader->name);
+    uint64_t position = cursor != NULL ? cursor->acked : 0;
+    pthread_mutex_unlock(&spool->lock);
+    return position;
+}
+
 int spool_reader_wake_fd(struct spool_reader *reader)
 {
     return reader->wake_fd;
+}
+
+void spool_reader_carry(struct spool_reader *reader, struct spool_cursor *cursor)
+{
+    const struct spool *spool = reader->spool;
+    if (!reader->asleep || cursor->acked < reader->handed || spool->n_segments == 0) {
+        return;
+    }
+    const struct spool_segment *last = &spool->segments[spool->n_segments - 1];
+    reader->resume.first = last->first;
+    reader->resume.pos = last->used;
+    reader->resume.previous = spool->durable;
+    if (spool->durable > cursor->acked) {
+        cursor->acked = spool->durable;
+    }
+}
+
+void spool_readers_tell(struct spool *spool, unsigned signals)
+{
+    for (size_t i = 0; i < spool->n_cursors; i++) {
+        struct spool_reader *reader = spool->cursors[i].reader;
+        if (reader == NULL || !reader->asleep) {
+            continue;
+        }
+        if ((reader->signals & signals) != 0) {
+            reader->asleep = false;
+            reader->due = true;
+        } else {
+            spool_reader_carry(reader, &spool->cursors[i]);
+        }
+    }
+    spool_keeper_look(spool);
 }
 
 void spool_readers_wake(struct spool *spool)
@@ -157,9 +221,9 @@ void spool_readers_wake(struct spool *spool)
     pthread_mutex_lock(&spool->lock);
     for (size_t i = 0; i < spool->n_cursors; i++) {
         struct spool_reader *reader = spool->cursors[i].reader;
-        if (reader != NULL && reader->asleep) {
+        if (reader != NULL && reader->due) {
             uint64_t one = 1;
-            reader->asleep = false;
+            reader->due = false;
             ssize_t wrote = write(reader->wake_fd, &one, sizeof(one));
             (void)wrote; /* fails only when it is readable already */
         }

@@ -202,6 +202,7 @@ static enum spool_room make_segment(struct spool *spool)
     bool added = spool_segment_add(spool, &segment);
     if (added) {
         spool->allocated += spool->segment_bytes;
+        spool_readers_tell(spool, SPOOL_ALL_SIGNALS); /* woken at the next publishing */
     }
     pthread_mutex_unlock(&spool->lock);
     if (!added) {

@@ -55,6 +55,8 @@ void spool_write_publish(struct spool *spool)
     if (w->last > spool->durable) {
         spool->durable = w->last;
     }
+    spool_readers_tell(spool, w->signals);
+    w->signals = 0;
     pthread_mutex_unlock(&spool->lock);
 }
 
@@ -126,6 +128,7 @@ static void take_written(struct spool_write *w, uint64_t wrote, struct spool_job
         struct spool_job *job = spool_jobs_pop(&w->waiting);
         wrote -= job->frame.total;
         w->end += job->frame.total;
+        w->signals |= SPOOL_SIGNAL(job->frame.signal);
         w->last = job->frame.sequence;
         w->next = job->frame.sequence + 1;
         spool_jobs_push(written, job);

@@ -1,6 +1,6 @@
-/* Four producers, two readers at different pace, somebody asking for stats: for ThreadSanitizer,
- * and a check that each record comes out of each reader once, whole, in one order. A plain program:
- * 0 is good. */
+/* Four producers, two readers at different pace, a third for one signal, somebody asking for stats:
+ * for ThreadSanitizer, and a check that each record comes out of each reader once, whole, in one
+ * order. A plain program: 0 is good. */
 #include "../unit/otlp/spool/spool_fixture.h"
 
 #include <stdatomic.h>
@@ -61,6 +61,38 @@ static void *consume(void *arg)
     return NULL;
 }
 
+/* The traces, every fourth of a producer, and the cursor at the end behind all that is not. */
+static void *consume_traces(void *arg)
+{
+    struct spool_reader *reader = arg;
+    struct pollfd wake = {spool_reader_wake_fd(reader), POLLIN, 0};
+    uint64_t next[PRODUCERS] = {0}, sequence, n = 0;
+    while (n < ALL / SIGNAL_COUNT) {
+        uint64_t number = read_one(reader, &sequence);
+        if (sequence == 0) {
+            if (poll(&wake, 1, 20000) != 1) {
+                fprintf(stderr, "traces: woken by nobody after %llu\n", (unsigned long long)n);
+                exit(1);
+            }
+            continue;
+        }
+        n++;
+        uint64_t producer = (number - 1) / EACH;
+        if (number % SIGNAL_COUNT != SIGNAL_TRACES || number <= next[producer]) {
+            fprintf(stderr, "traces: record %llu\n", (unsigned long long)number);
+            exit(1);
+        }
+        next[producer] = number;
+        spool_reader_ack(reader, sequence);
+    }
+    while (spool_reader_position(reader) < ALL) {
+        read_one(reader, &sequence); /* nothing more, but the end is seen */
+        usleep(1000);
+    }
+    spool_reader_close(reader);
+    return NULL;
+}
+
 static void *ask(void *arg)
 {
     while (!over) {
@@ -80,21 +112,24 @@ int main(void)
     options.max_bytes = 2 << 20; /* producers meet a full spool */
     options.wait_ns = 60 * NS_PER_SECOND;
     fixture_open(&f, &options);
+    struct result why = RESULT_INIT;
     static char fast[] = "fast", slow[] = "slow";
     uint64_t numbers[PRODUCERS];
-    pthread_t threads[PRODUCERS + 3];
+    pthread_t threads[PRODUCERS + 4];
     pthread_create(&threads[PRODUCERS], NULL, consume, fast);
     pthread_create(&threads[PRODUCERS + 1], NULL, consume, slow);
-    pthread_create(&threads[PRODUCERS + 2], NULL, ask, NULL);
+    pthread_create(&threads[PRODUCERS + 2], NULL, consume_traces,
+                   spool_reader_open_for(f.spool, "t", SPOOL_SIGNAL(SIGNAL_TRACES), NULL, &why));
+    pthread_create(&threads[PRODUCERS + 3], NULL, ask, NULL);
     for (uint64_t i = 0; i < PRODUCERS; i++) {
         numbers[i] = i;
         pthread_create(&threads[i], NULL, produce, &numbers[i]);
     }
-    for (size_t i = 0; i < PRODUCERS + 2; i++) {
+    for (size_t i = 0; i < PRODUCERS + 3; i++) {
         pthread_join(threads[i], NULL);
     }
     over = true;
-    pthread_join(threads[PRODUCERS + 2], NULL);
+    pthread_join(threads[PRODUCERS + 3], NULL);
     answers_wait(&answers, ALL);
     bool good = answers.n[SPOOL_DURABLE] == ALL && wait_for_segments(&f, 2) <= 2;
     if (!good) {

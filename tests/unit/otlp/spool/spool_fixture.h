@@ -258,7 +258,11 @@ static FIXTURE_UNUSED uint64_t read_one(struct spool_reader *reader, uint64_t *s
     struct spool_frame frame;
     uint64_t number = 0;
     *sequence = 0;
-    if (spool_reader_next(reader, &frame, &buf) == SPOOL_READ_OK) {
+    enum spool_read outcome;
+    do {
+        outcome = spool_reader_next(reader, &frame, &buf);
+    } while (outcome == SPOOL_READ_AGAIN);
+    if (outcome == SPOOL_READ_OK) {
         number = record_number(&frame, &buf);
         *sequence = frame.sequence;
     }
