@@ -1,25 +1,18 @@
-/* spool_cursor.c: cursor.<name>: how far a destination is, as three lines of text.
- *
- *     sigpost cursor 1
- *     sequence 1234
- *     crc32c 0123abcd         of the two lines before
- *
- * Written to a temporary file, synced, renamed, the directory synced. A file that makes no sense
- * counts as a cursor at 0: records are sent twice rather than not at all.
+/* spool_cursor.c: cursor.<name>: how far a destination is; see cursor_text.h for its bytes. Written
+ * to a temporary file, synced, renamed, the directory synced. A file that makes no sense counts as
+ * a cursor at 0: records are sent twice rather than not at all.
  */
 #include "otlp/spool/spool_internal.h"
 
 #include "base/log.h"
+#include "otlp/spool/cursor_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CURSOR_TEXT_MAX 128
 
 bool spool_name_valid(const char *name)
 {
@@ -32,38 +25,6 @@ bool spool_name_valid(const char *name)
     len = strspn(second, of);
     return len >= 1 && len <= SPOOL_NAME_PART_MAX && second[len] == '\0' &&
            strcmp(second, "tmp") != 0;
-}
-
-static size_t format_cursor(uint64_t sequence, char out[CURSOR_TEXT_MAX])
-{
-    int len = snprintf(out, CURSOR_TEXT_MAX, "sigpost cursor 1\nsequence %" PRIu64 "\n", sequence);
-    uint32_t crc = segment_crc32c(0, out, (size_t)len);
-    len += snprintf(out + len, CURSOR_TEXT_MAX - (size_t)len, "crc32c %08" PRIx32 "\n", crc);
-    return (size_t)len;
-}
-
-/* There is one text for each sequence: read the number, write it again, compare. */
-static bool parse_cursor(const char *text, size_t len, uint64_t *sequence)
-{
-    static const char start[] = "sigpost cursor 1\nsequence ";
-    const size_t start_len = sizeof(start) - 1;
-    *sequence = 0;
-    if (len < start_len || memcmp(text, start, start_len) != 0) {
-        return false;
-    }
-    uint64_t value = 0;
-    for (size_t i = start_len; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
-        if (value > SEGMENT_SEQUENCE_MAX / 10) {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    }
-    char again[CURSOR_TEXT_MAX];
-    if (format_cursor(value, again) != len || memcmp(text, again, len) != 0) {
-        return false;
-    }
-    *sequence = value;
-    return true;
 }
 
 static void file_name(const char *name, const char *suffix, char out[SPOOL_FILE_PATH_MAX])
@@ -85,7 +46,7 @@ static bool read_cursor(const struct spool *spool, const char *name, uint64_t *s
         len = pread(fd, text, sizeof(text), 0);
     } while (len < 0 && errno == EINTR);
     close(fd);
-    return len > 0 && parse_cursor(text, (size_t)len, sequence);
+    return len > 0 && cursor_text_parse(text, (size_t)len, sequence);
 }
 
 struct spool_cursor *spool_cursor_find(struct spool *spool, const char *name)
@@ -159,7 +120,7 @@ static bool store_sequence(struct spool *spool, const char *name, uint64_t seque
     char path[SPOOL_FILE_PATH_MAX], temp[SPOOL_FILE_PATH_MAX], text[CURSOR_TEXT_MAX];
     file_name(name, "", path);
     file_name(name, ".tmp", temp);
-    size_t len = format_cursor(sequence, text);
+    size_t len = cursor_text_format(sequence, text);
     int fd =
         openat(spool->dir_fd, temp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
