@@ -135,6 +135,15 @@ static bool open_spool(struct gateway *gateway, struct result *why)
     return gateway->spool != NULL;
 }
 
+/* Behind the spool, whose lock keeps a second daemon out of the state directory. */
+static bool open_key_usage(struct gateway *gateway, struct result *why)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/" KEY_USAGE_FILE_NAME, gateway_config(gateway)->state.dir);
+    gateway->key_usage = key_usage_open(path, why);
+    return gateway->key_usage != NULL;
+}
+
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
@@ -164,7 +173,7 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         *bad_config = true;
         goto failed;
     }
-    if (!open_rooms(gateway, why) || !open_spool(gateway, why) ||
+    if (!open_rooms(gateway, why) || !open_spool(gateway, why) || !open_key_usage(gateway, why) ||
         !destinations_start(gateway, why)) {
         goto failed;
     }
@@ -205,6 +214,7 @@ void gateway_close(struct gateway *gateway)
         lease_destroy(gateway->lease);
     }
     registry_destroy(gateway->registry);
+    key_usage_close(gateway->key_usage);
     if (gateway->keyring != NULL) {
         keyring_close(gateway->keyring);
     }

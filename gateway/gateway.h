@@ -14,6 +14,7 @@
 #include "otlp/export/destination.h"
 #include "otlp/signal.h"
 #include "otlp/spool/spool.h"
+#include "secrets/key_usage.h"
 #include "secrets/keyring.h"
 #include "session/lease.h"
 #include "session/lobby.h"
@@ -34,6 +35,7 @@ struct gateway {
     struct metrics *metrics;
     struct counters counters;
     struct keyring *keyring;
+    struct key_usage *key_usage;
     struct registry *registry;
     struct lease *lease;
     struct repeats *repeats;
@@ -58,6 +60,7 @@ struct worker {
     struct body_scratch scratch;
     unsigned waiting; /* appends under way */
     struct keyring_reader *keys;
+    struct key_usage_counter *key_uses;
     bool paused; /* at the connection cap: the listener is not read */
     pthread_t thread;
     sem_t go; /* server.c: the next step of its life may begin */

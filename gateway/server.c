@@ -257,7 +257,8 @@ static bool init_worker(struct server *server, struct worker *worker, struct res
 {
     worker->gateway = server->gateway;
     worker->keys = keyring_reader_create(server->gateway->keyring);
-    if (worker->keys == NULL) {
+    worker->key_uses = key_usage_counter_create(server->gateway->key_usage);
+    if (worker->keys == NULL || worker->key_uses == NULL) {
         return result_fail(why, "out of memory");
     }
     worker->listen_fd = listener_open(&server->address, why);
@@ -306,6 +307,7 @@ void server_destroy(struct server *server)
             close(server->workers[i].listen_fd);
         }
         keyring_reader_destroy(server->workers[i].keys);
+        key_usage_counter_destroy(server->workers[i].key_uses);
         body_scratch_free(&server->workers[i].scratch);
         sem_destroy(&server->workers[i].go);
     }

@@ -106,6 +106,13 @@ static bool match_key(struct judge *in)
     return true;
 }
 
+static bool count_use(struct judge *in)
+{
+    key_usage_count(in->worker->key_uses, in->out->key.key_id, in->out->headers.version,
+                    in->wall_ns / NS_PER_SECOND);
+    return true;
+}
+
 /* With auth.required = false an unsigned request passes, unless only its signature could tell what
  * it carries. */
 static bool pass_unsigned(struct judge *in)
@@ -128,7 +135,7 @@ bool verify_request(struct worker *worker, h2o_req_t *req, int64_t wall_ns, int6
     struct judge in = {worker, req, gateway_config(worker->gateway), wall_ns, mono_ns, false, out};
     *out = (struct verification){.verdict = REASON_OK, .signal = SIGNAL_COUNT};
     if (read_claim(&in) && check_window(&in) && match_key(&in) && check_lease(&in)) {
-        return true;
+        return count_use(&in);
     }
     return !in.config->auth.required && pass_unsigned(&in);
 }
