@@ -12,6 +12,7 @@
 #include "base/cidr.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -123,6 +124,10 @@ struct config {
  * what is wrong and what would be right. The caller frees it with config_free. */
 struct config *config_load(const char *path, char *const *environ, struct result *why);
 void config_free(struct config *config);
+
+/* A duration as in the configuration ("30d", "100ms", a bare number of seconds) in nanoseconds.
+ * False when it is none, is negative or does not fit. */
+bool config_duration_parse(struct slice text, int64_t *out);
 
 /* Appends what an operator should hear about this configuration though it works (auth off, unknown
  * SIGPOST_ variable of no group…): one sentence a line. */

@@ -125,6 +125,13 @@ static bool read_number(enum key_type type, struct slice text, int64_t *out, boo
     return true;
 }
 
+bool config_duration_parse(struct slice text, int64_t *out)
+{
+    bool past = false;
+    *out = 0;
+    return read_number(KEY_DURATION, text, out, &past) && !past;
+}
+
 static bool set_number(struct config *config, const struct config_key *key, struct slice text,
                        const char *where, struct result *why)
 {

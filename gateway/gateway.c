@@ -144,6 +144,25 @@ static bool open_key_usage(struct gateway *gateway, struct result *why)
     return gateway->key_usage != NULL;
 }
 
+void gateway_write_receipt(struct gateway *gateway)
+{
+    struct result why = RESULT_INIT;
+    if (!keyring_receipt_write(gateway->receipt, gateway->keyring, &why)) {
+        LOG_WARN("sigpostctl cannot be told that the keys are loaded", LOG_STR("why", why.text));
+    }
+}
+
+/* Once the spool is ours, so is the state directory. */
+static bool open_receipt(struct gateway *gateway, struct result *why)
+{
+    gateway->receipt = keyring_receipt_open(gateway_config(gateway)->state.dir);
+    if (gateway->receipt == NULL) {
+        return result_fail(why, "out of memory");
+    }
+    gateway_write_receipt(gateway);
+    return true;
+}
+
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
@@ -174,7 +193,7 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         goto failed;
     }
     if (!open_rooms(gateway, why) || !open_spool(gateway, why) || !open_key_usage(gateway, why) ||
-        !destinations_start(gateway, why)) {
+        !open_receipt(gateway, why) || !destinations_start(gateway, why)) {
         goto failed;
     }
     health_register_metrics(gateway);
@@ -215,6 +234,7 @@ void gateway_close(struct gateway *gateway)
     }
     registry_destroy(gateway->registry);
     key_usage_close(gateway->key_usage);
+    keyring_receipt_close(gateway->receipt);
     if (gateway->keyring != NULL) {
         keyring_close(gateway->keyring);
     }

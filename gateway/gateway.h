@@ -16,6 +16,7 @@
 #include "otlp/spool/spool.h"
 #include "secrets/key_usage.h"
 #include "secrets/keyring.h"
+#include "secrets/keyring_receipt.h"
 #include "session/lease.h"
 #include "session/lobby.h"
 #include "session/registry.h"
@@ -36,6 +37,7 @@ struct gateway {
     struct counters counters;
     struct keyring *keyring;
     struct key_usage *key_usage;
+    struct keyring_receipt *receipt; /* of the loaded keys, for sigpostctl */
     struct registry *registry;
     struct lease *lease;
     struct repeats *repeats;
@@ -89,6 +91,9 @@ void gateway_say_warnings(const struct config *config, char *const *environment)
 
 /* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
+
+/* Tells waiting tools which keys are in force. After each load, on the thread that loads. */
+void gateway_write_receipt(struct gateway *gateway);
 
 /* Has a write or sync of the spool failed for good? Before gateway_stop. */
 bool gateway_spool_failed(struct gateway *gateway);

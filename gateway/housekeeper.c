@@ -61,6 +61,7 @@ static void reload_keys(struct housekeeper *self)
         LOG_INFO("keys reloaded");
     }
     snprintf(self->keys_problem, sizeof(self->keys_problem), "%s", good ? "" : why.text);
+    gateway_write_receipt(self->gateway);
 }
 
 static void look_at_keys(struct housekeeper *self)

@@ -3,6 +3,7 @@
  * Exit 0 clean stop, 1 failure at run, 2 bad configuration or command line.
  */
 #include "base/clock.h"
+#include "base/process.h"
 #include "gateway/gateway.h"
 #include "gateway/housekeeper.h"
 #include "gateway/notify.h"
@@ -151,6 +152,7 @@ static int check(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     struct arguments arguments;
+    process_forbid_dumps();
     if (!read_arguments(argc, argv, &arguments)) {
         return EXIT_CONFIG;
     }

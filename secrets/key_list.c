@@ -283,6 +283,14 @@ void key_entry_free(struct key_entry *entry)
     entry->secret_len = 0;
 }
 
+void key_list_remove(struct key_list *list, struct key_entry *entry)
+{
+    size_t at = (size_t)(entry - list->entries);
+    key_entry_free(entry);
+    memmove(entry, entry + 1, (list->n - at - 1) * sizeof(*entry));
+    list->n--;
+}
+
 void key_list_free(struct key_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {

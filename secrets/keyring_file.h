@@ -7,9 +7,9 @@
  *     );
  *
  * id, secret and state are required; times are ISO 8601 UTC. A file that its group or others may
- * read or write is refused with the chmod that mends it. Written by temporary file, fsync, rename
- * and fsync of the directory, under a lock file beside it ({path}.lock). A path that is a symlink
- * is followed, on reading and on writing.
+ * read or write is refused with the chmod that mends it. Written by temporary file ({path}.tmp),
+ * fsync, rename and fsync of the directory, under a lock file beside it ({path}.lock). A path that
+ * is a symlink is followed, on reading and on writing.
  *
  * An entry verifies from not_before to not_after, both included, while its state is active or
  * retiring.
@@ -78,6 +78,9 @@ struct key_entry *key_list_add(struct key_list *list, struct slice id, struct sl
                                struct result *why);
 void key_list_free(struct key_list *list);
 void key_entry_free(struct key_entry *entry);
+
+/* Takes an entry of the list out and wipes it; those behind it move up. */
+void key_list_remove(struct key_list *list, struct key_entry *entry);
 
 /* The entry of that id, or NULL. */
 struct key_entry *key_list_find(const struct key_list *list, struct slice id);

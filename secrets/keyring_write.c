@@ -197,16 +197,24 @@ static int sync_directory(const char *directory)
     return error;
 }
 
+/* The temporary file has one name, so that what an editor that was killed left behind, secrets in
+ * it, is gone with the next edit. The lock is held: nobody else is writing it. */
+static int make_temporary(const char *temporary)
+{
+    (void)unlink(temporary); /* what cannot be removed fails the open */
+    return open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 /* Writes, syncs and renames; path is resolved and its lock is held. */
 static bool replace_file(const char *path, const struct key_list *list, struct result *why)
 {
     char temporary[PATH_MAX];
     char directory[PATH_MAX];
-    if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary) ||
+    if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary) ||
         !directory_of(path, directory)) {
         return result_fail(why, "%.200s…: the path is too long", path);
     }
-    int fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+    int fd = make_temporary(temporary);
     if (fd < 0) {
         return result_fail_errno(why, errno, "%s: cannot make a file in this directory", directory);
     }
