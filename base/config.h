@@ -101,7 +101,8 @@ struct config {
     } stamp;
     struct {
         unsigned per_address; /* requests a second; 0 = off */
-        unsigned burst;
+        unsigned burst;       /* of an address and of a session */
+        unsigned per_session; /* requests a second; 0 = off */
     } rate;
     struct {
         unsigned max;

@@ -37,8 +37,7 @@ static const struct reason_info table[REASON_COUNT] = {
     [REASON_KEY_NOT_READY] = {"key_not_ready", 503, UNAVAILABLE,
                               "X-KMS-Key-ID names a key that is not valid yet", "Try again later.",
                               REASON_KEY_NOT_READY},
-    [REASON_RATE_LIMITED] = {"rate_limited", 429, RESOURCE_EXHAUSTED,
-                             "too many requests from this address",
+    [REASON_RATE_LIMITED] = {"rate_limited", 429, RESOURCE_EXHAUSTED, "too many requests",
                              "Wait as long as Retry-After says.", REASON_RATE_LIMITED},
     [REASON_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, INVALID_ARGUMENT,
                                        "the Content-Type or Content-Encoding is not supported",
@@ -58,6 +57,16 @@ static const struct reason_info table[REASON_COUNT] = {
                                   "Keep it and try again as Retry-After says.",
                                   REASON_SPOOL_UNAVAILABLE},
     [REASON_LEASED] = {"leased", 200, OK, "accepted by a session lease", "", REASON_LEASED},
+    [REASON_UNTRUSTED_PROXY] = {"untrusted_proxy", 403, PERMISSION_DENIED,
+                                "this path answers trusted proxies only",
+                                "Name the proxy's address in server.trusted_proxies.",
+                                REASON_UNTRUSTED_PROXY},
+    [REASON_INVALID_FORWARDED] = {"invalid_forwarded", 403, PERMISSION_DENIED,
+                                  "the forwarded request cannot be judged",
+                                  "The proxy sets X-Forwarded-Method to the client's method, POST, "
+                                  "and X-Forwarded-Uri to its "
+                                  "path and query, each once and as sent.",
+                                  REASON_INVALID_FORWARDED},
 };
 
 const struct reason_info *reason_info(enum reason reason)

@@ -20,6 +20,8 @@ enum reason {
     REASON_MALFORMED_PAYLOAD,
     REASON_SPOOL_UNAVAILABLE,
     REASON_LEASED, /* accepted past the window, by a session lease */
+    REASON_UNTRUSTED_PROXY,
+    REASON_INVALID_FORWARDED,
     REASON_COUNT
 };
 

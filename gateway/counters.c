@@ -9,9 +9,10 @@ static const double DURATION_BOUNDS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
 void counters_register(struct counters *counters, struct metrics *metrics)
 {
     for (unsigned i = 0; i < REASON_COUNT; i++) {
-        counters->verdicts[i] = metrics_counter(
-            metrics, "sigpost_auth_requests_total", "Signed-ingest requests by final verdict.",
-            METRIC_LABELS("result", reason_info((enum reason)i)->word));
+        counters->verdicts[i] =
+            metrics_counter(metrics, "sigpost_auth_requests_total",
+                            "Signed requests, for ingest or judged by /auth, by final verdict.",
+                            METRIC_LABELS("result", reason_info((enum reason)i)->word));
     }
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         const char *name = signal_info((enum signal)i)->name;

@@ -84,12 +84,14 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     const struct config *config = gateway_config(gateway);
     gateway->registry = registry_create(config->session.max_tracked, config->session.idle_timeout);
     gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
+    gateway->session_rate = rate_limit_create(config->rate.per_session, config->rate.burst);
     gateway->pages = page_store_create(config->templates.dir);
     gateway->lobby = lobby_create(config->session.max, config->session.idle_timeout);
     gateway->lease = lease_create(config->session.max_tracked);
     gateway->repeats = repeats_create(REPEATS_KEPT, REPEATS_WINDOW_NS);
     if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||
-        gateway->rate_limit == NULL || gateway->pages == NULL || gateway->lobby == NULL) {
+        gateway->rate_limit == NULL || gateway->session_rate == NULL || gateway->pages == NULL ||
+        gateway->lobby == NULL) {
         return result_fail(why, "out of memory");
     }
     return true;
@@ -225,6 +227,7 @@ void gateway_close(struct gateway *gateway)
 {
     lobby_destroy(gateway->lobby);
     page_store_destroy(gateway->pages);
+    rate_limit_destroy(gateway->session_rate);
     rate_limit_destroy(gateway->rate_limit);
     if (gateway->repeats != NULL) {
         repeats_destroy(gateway->repeats);

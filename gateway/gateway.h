@@ -41,7 +41,8 @@ struct gateway {
     struct registry *registry;
     struct lease *lease;
     struct repeats *repeats;
-    struct rate_limit *rate_limit;
+    struct rate_limit *rate_limit;   /* of addresses */
+    struct rate_limit *session_rate; /* of sessions */
     struct page_store *pages;
     struct spool *spool;
     struct destination *destinations[GATEWAY_DESTINATIONS_MAX];

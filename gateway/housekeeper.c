@@ -75,6 +75,7 @@ static void apply(struct gateway *gateway, const struct config *config)
 {
     log_setup(config->log.format, config->log.level);
     rate_limit_set(gateway->rate_limit, config->rate.per_address, config->rate.burst);
+    rate_limit_set(gateway->session_rate, config->rate.per_session, config->rate.burst);
     registry_set_idle(gateway->registry, config->session.idle_timeout);
     pthread_mutex_lock(&gateway->lobby_lock);
     lobby_set_limits(gateway->lobby, config->session.max, config->session.idle_timeout);

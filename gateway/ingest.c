@@ -8,15 +8,14 @@
 
 #include "base/clock.h"
 #include "gateway/append_wait.h"
-#include "gateway/client_addr.h"
 #include "gateway/cors.h"
 #include "gateway/http.h"
+#include "gateway/peer.h"
 #include "gateway/reply.h"
 #include "gateway/verify.h"
 
 #include <stdio.h>
 
-#define FORWARDED_FOR_MAX H2O_MAX_HEADERS /* all: the last one is the nearest proxy's */
 #define NO_MEMORY_RETRY_S 1
 
 struct ingest {
@@ -41,12 +40,14 @@ static bool refuse(struct ingest *in, enum reason reason)
 
 static bool find_client(struct ingest *in)
 {
-    struct slice hops[FORWARDED_FOR_MAX];
-    struct ip_addr peer = http_peer(in->req);
-    size_t n = http_header_all(in->req, SLICE_LIT("x-forwarded-for"), hops, FORWARDED_FOR_MAX);
-    in->client = client_addr_find(in->config->server.trusted_proxies,
-                                  in->config->server.n_trusted_proxies, &peer, hops, n);
+    in->client = peer_client(in->worker, in->req);
     return true;
+}
+
+static bool refuse_rate(struct ingest *in, const char *whose)
+{
+    snprintf(in->detail, sizeof(in->detail), "%s", whose);
+    return refuse(in, REASON_RATE_LIMITED);
 }
 
 static bool take_rate_token(struct ingest *in)
@@ -55,12 +56,13 @@ static bool take_rate_token(struct ingest *in)
                         &in->retry_after_s)) {
         return true;
     }
-    return refuse(in, REASON_RATE_LIMITED);
+    return refuse_rate(in, RATE_LIMIT_OF_ADDRESS);
 }
 
 static bool verify(struct ingest *in)
 {
-    if (verify_request(in->worker, in->req, in->now_ns, in->started_ns, &in->proof)) {
+    if (verify_request(in->worker, in->req, http_path(in->req), in->now_ns, in->started_ns,
+                       &in->proof)) {
         in->verdict = in->proof.verdict;
         return true;
     }
@@ -71,11 +73,16 @@ static bool verify(struct ingest *in)
 
 static bool admit(struct ingest *in)
 {
-    if (in->proof.claim.session.len != 0) {
-        registry_touch(in->worker->gateway->registry, in->proof.claim.session, in->proof.key.key_id,
-                       in->started_ns);
+    struct slice session = in->proof.claim.session;
+    if (session.len == 0) {
+        return true;
     }
-    return true;
+    registry_touch(in->worker->gateway->registry, session, in->proof.key.key_id, in->started_ns);
+    if (rate_limit_take_session(in->worker->gateway->session_rate, session, in->started_ns,
+                                &in->retry_after_s)) {
+        return true;
+    }
+    return refuse_rate(in, RATE_LIMIT_OF_SESSION);
 }
 
 static bool take_step(struct ingest *in, enum reason reason)
@@ -126,19 +133,7 @@ static bool stamp(struct ingest *in)
 
 static void log_verdict(struct ingest *in)
 {
-    char ip[IP_TEXT_MAX];
-    ip_format(&in->client, ip);
-    struct slice session = in->proof.headers.session;
-    struct slice version = in->proof.headers.version;
-    if (reason_info(in->verdict)->http_status == 200) {
-        LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
-                 LOG_STR("ip", ip), LOG_SLICE("key", in->proof.key.key_id));
-    } else {
-        LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(in->verdict)->word),
-                 LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
-                 LOG_SLICE("key", in->proof.key.key_id),
-                 LOG_STR("detail", in->detail[0] != '\0' ? in->detail : NULL));
-    }
+    verify_log(&in->proof, in->verdict, &in->client, in->detail);
 }
 
 static void answer_refusal(struct ingest *in)

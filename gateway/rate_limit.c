@@ -1,11 +1,12 @@
 /* rate_limit.c: see rate_limit.h. 4096 sets of 8 buckets, 32 bytes each: 1 MiB whatever comes. The
  * table is zeroed memory from the kernel, so a page is there only once a bucket in it is used.
+ * A session is known by 64 bits of its hash: that two of a table's share them is less likely than
+ * one in 10^10.
  *
  * A bucket counts in units of 1e-9 token, so that with whole nanoseconds and whole tokens a second
  * there is nothing to round: in t nanoseconds it gains t * per_second units.
  *
- * The set comes from a keyed hash: who owns many addresses cannot aim them at one other's set, and
- * a flood that takes all buckets only makes every address begin with a full burst again.
+ * The set comes from a keyed hash: who owns many addresses cannot aim them at one other's set.
  */
 #include "gateway/rate_limit.h"
 
@@ -21,9 +22,16 @@
 #define STRIPES 64U
 #define TOKEN INT64_C(1000000000)
 
+/* The whole of an IPv6 network; no IPv4 address is this, its last 8 bytes hold ffff. */
+#define ALL_HOSTS 1
+
+struct identity {
+    uint64_t network; /* the first 8 bytes of the address, or the session's hash */
+    uint64_t host;    /* IPv4: the last 8; else ALL_HOSTS; 0 marks a free bucket */
+};
+
 struct bucket {
-    uint64_t network; /* the first 8 bytes of the address */
-    uint64_t host;    /* IPv4: the last 8; IPv6: 1, all hosts alike; 0 marks a free bucket */
+    struct identity who;
     int64_t used_ns;
     int64_t units;
 };
@@ -52,25 +60,6 @@ static bool is_ipv4(const struct ip_addr *address)
     return memcmp(address->bytes, prefix, sizeof(prefix)) == 0;
 }
 
-/* The bucket of this address in its set, made full if it is new; the one longest unused gives way.
- */
-static struct bucket *find(struct set *set, uint64_t network, uint64_t host, int64_t now_ns,
-                           int64_t full)
-{
-    struct bucket *victim = &set->ways[0];
-    for (unsigned i = 0; i < WAYS; i++) {
-        struct bucket *bucket = &set->ways[i];
-        if (bucket->host == host && bucket->network == network) {
-            return bucket;
-        }
-        if (victim->host != 0 && (bucket->host == 0 || bucket->used_ns < victim->used_ns)) {
-            victim = bucket;
-        }
-    }
-    *victim = (struct bucket){network, host, now_ns, full};
-    return victim;
-}
-
 static void fill(struct bucket *bucket, int64_t now_ns, int64_t per_second, int64_t full)
 {
     if (now_ns > bucket->used_ns) {
@@ -83,6 +72,34 @@ static void fill(struct bucket *bucket, int64_t now_ns, int64_t per_second, int6
     if (bucket->units > full) {
         bucket->units = full;
     }
+}
+
+/* The bucket of `who` in its set, filled up to now. Who is new takes a free one, or the one longest
+ * unused with what is in it. */
+static struct bucket *find(struct set *set, struct identity who, int64_t now_ns, int64_t per_second,
+                           int64_t full)
+{
+    struct bucket *bucket = &set->ways[0];
+    for (unsigned i = 0; i < WAYS; i++) {
+        struct bucket *other = &set->ways[i];
+        if (other->who.host == who.host && other->who.network == who.network) {
+            fill(other, now_ns, per_second, full);
+            return other;
+        }
+        bool better = other->who.host == 0 || other->used_ns < bucket->used_ns;
+        if (bucket->who.host != 0 && better) {
+            bucket = other;
+        }
+    }
+    if (bucket->who.host == 0) {
+        *bucket = (struct bucket){who, now_ns, full};
+        return bucket;
+    }
+    fill(bucket, now_ns, per_second, full);
+    bucket->who = who;
+    bucket->used_ns = now_ns;
+    bucket->units = bucket->units < TOKEN ? TOKEN : bucket->units;
+    return bucket;
 }
 
 struct rate_limit *rate_limit_create(unsigned per_second, unsigned burst)
@@ -121,8 +138,8 @@ void rate_limit_set(struct rate_limit *limit, unsigned per_second, unsigned burs
     atomic_store(&limit->limits, (uint64_t)per_second << 32 | (burst != 0 ? burst : 1));
 }
 
-bool rate_limit_take(struct rate_limit *limit, const struct ip_addr *address, int64_t now_ns,
-                     unsigned *retry_after_s)
+static bool take(struct rate_limit *limit, struct identity who, int64_t now_ns,
+                 unsigned *retry_after_s)
 {
     *retry_after_s = 0;
     uint64_t limits = atomic_load(&limit->limits);
@@ -131,14 +148,12 @@ bool rate_limit_take(struct rate_limit *limit, const struct ip_addr *address, in
     if (per_second == 0) {
         return true;
     }
-    uint64_t who[2] = {load(address->bytes), is_ipv4(address) ? load(address->bytes + 8) : 1};
-    uint64_t hash = keyed_hash_bytes(&limit->hash, slice_make(who, sizeof(who)));
+    uint64_t hash = keyed_hash_bytes(&limit->hash, slice_make(&who, sizeof(who)));
     unsigned set = (unsigned)(hash % SETS);
     pthread_mutex_t *stripe = &limit->stripes[set % STRIPES];
 
     pthread_mutex_lock(stripe);
-    struct bucket *bucket = find(&limit->sets[set], who[0], who[1], now_ns, full);
-    fill(bucket, now_ns, per_second, full);
+    struct bucket *bucket = find(&limit->sets[set], who, now_ns, per_second, full);
     bool granted = bucket->units >= TOKEN;
     if (granted) {
         bucket->units -= TOKEN;
@@ -147,4 +162,19 @@ bool rate_limit_take(struct rate_limit *limit, const struct ip_addr *address, in
     }
     pthread_mutex_unlock(stripe);
     return granted;
+}
+
+bool rate_limit_take(struct rate_limit *limit, const struct ip_addr *address, int64_t now_ns,
+                     unsigned *retry_after_s)
+{
+    struct identity who = {load(address->bytes),
+                           is_ipv4(address) ? load(address->bytes + 8) : ALL_HOSTS};
+    return take(limit, who, now_ns, retry_after_s);
+}
+
+bool rate_limit_take_session(struct rate_limit *limit, struct slice session, int64_t now_ns,
+                             unsigned *retry_after_s)
+{
+    struct identity who = {keyed_hash_bytes(&limit->hash, session), ALL_HOSTS};
+    return take(limit, who, now_ns, retry_after_s);
 }

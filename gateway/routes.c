@@ -4,6 +4,7 @@
 #include "gateway/routes.h"
 
 #include "gateway/cors.h"
+#include "gateway/forward_auth.h"
 #include "gateway/health.h"
 #include "gateway/http.h"
 #include "gateway/ingest.h"
@@ -15,7 +16,7 @@ typedef void (*route_handler)(struct worker *worker, h2o_req_t *req);
 /* HEAD is answered wherever GET is: libh2o leaves the body out. */
 struct route {
     struct slice path;
-    const char *allow;
+    const char *allow; /* NULL: every method, and `get` answers it */
     route_handler get;
     route_handler post;
     bool otlp; /* refusals carry a google.rpc.Status */
@@ -32,6 +33,7 @@ static const struct route routes[] = {
     {PATH("/v1/logs"), "POST", NULL, ingest_handle, true},
     {PATH("/v1development/profiles"), "POST", NULL, ingest_handle, true},
     {PATH("/"), "GET, HEAD, POST", pages_index, ingest_handle, false},
+    {PATH("/auth"), NULL, forward_auth_handle, NULL, false},
     {PATH("/health"), "GET, HEAD", health_get, NULL, false},
     {PATH("/health/live"), "GET, HEAD", health_get_live, NULL, false},
     {PATH("/health/ready"), "GET, HEAD", health_get_ready, NULL, false},
@@ -70,7 +72,7 @@ static bool takes_exports(struct worker *worker, const struct route *route)
 static route_handler handler_for(struct worker *worker, const struct route *route,
                                  struct slice method)
 {
-    if (slice_eq_str(method, "GET") || slice_eq_str(method, "HEAD")) {
+    if (route->allow == NULL || slice_eq_str(method, "GET") || slice_eq_str(method, "HEAD")) {
         return route->get;
     }
     if (!slice_eq_str(method, "POST")) {

@@ -12,6 +12,7 @@
 struct judge {
     struct worker *worker;
     h2o_req_t *req;
+    struct slice path;
     const struct config *config;
     int64_t wall_ns;
     int64_t mono_ns;
@@ -73,19 +74,46 @@ static bool check_lease(struct judge *in)
     return true;
 }
 
-/* Which signal is this? By its path; for `POST /`, by the signal's path that the client signed. */
+static bool is_root(struct slice path)
+{
+    return slice_eq(path, SLICE_LIT("/"));
+}
+
+/* The paths that may have been signed, and what each says about the signal. */
+struct candidates {
+    struct slice paths[SIGNAL_COUNT];
+    enum signal signals[SIGNAL_COUNT];
+    size_t n;
+};
+
+static void add_candidate(struct candidates *list, struct slice path, enum signal signal)
+{
+    list->paths[list->n] = path;
+    list->signals[list->n++] = signal;
+}
+
+/* The request's own path. Instead, for `POST /`: the path of any signal; beside it, for gRPC: that
+ * of the call's signal. */
+static void find_candidates(struct slice path, struct candidates *list)
+{
+    list->n = 0;
+    if (is_root(path)) {
+        for (unsigned i = 0; i < SIGNAL_PROFILES; i++) {
+            add_candidate(list, signal_info((enum signal)i)->path, (enum signal)i);
+        }
+        return;
+    }
+    enum signal called = signal_of_rpc_path(path);
+    add_candidate(list, path, called != SIGNAL_COUNT ? called : signal_of_path(path));
+    if (called != SIGNAL_COUNT) {
+        add_candidate(list, signal_info(called)->path, called);
+    }
+}
+
 static bool match_key(struct judge *in)
 {
-    struct slice paths[SIGNAL_COUNT];
-    size_t n = 0;
-    in->out->signal = signal_of_path(http_path(in->req));
-    if (in->out->signal != SIGNAL_COUNT) {
-        paths[n++] = signal_info(in->out->signal)->path;
-    } else {
-        for (; n < SIGNAL_PROFILES; n++) {
-            paths[n] = signal_info((enum signal)n)->path;
-        }
-    }
+    struct candidates candidates;
+    find_candidates(in->path, &candidates);
     char last_key[SIGNATURE_KEY_ID_MAX + 1];
     struct slice hint = {0};
     if (in->out->claim.session.len != 0 && in->out->claim.key_id.data == NULL) {
@@ -93,16 +121,15 @@ static bool match_key(struct judge *in)
             registry_last_key(in->worker->gateway->registry, in->out->claim.session, last_key);
         hint = len != 0 ? slice_make(last_key, len) : hint;
     }
-    enum reason reason = keyring_match(in->worker->keys, &in->out->claim, paths, n, hint,
-                                       in->wall_ns / NS_PER_SECOND, &in->out->key);
+    enum reason reason =
+        keyring_match(in->worker->keys, &in->out->claim, candidates.paths, candidates.n, hint,
+                      in->wall_ns / NS_PER_SECOND, &in->out->key);
     if (reason != REASON_OK) {
         in->out->retry_after_s = reason == REASON_KEY_NOT_READY ? NOT_READY_RETRY_S : 0;
         in->out->detail[0] = '\0'; /* of a late one: not what it is refused for */
         return refuse(in, reason);
     }
-    if (in->out->signal == SIGNAL_COUNT) {
-        in->out->signal = (enum signal)in->out->key.path;
-    }
+    in->out->signal = candidates.signals[in->out->key.path];
     return true;
 }
 
@@ -117,10 +144,10 @@ static bool count_use(struct judge *in)
  * it carries. */
 static bool pass_unsigned(struct judge *in)
 {
-    in->out->signal = signal_of_path(http_path(in->req));
-    if (in->out->signal == SIGNAL_COUNT) {
+    if (is_root(in->path)) {
         return false;
     }
+    in->out->signal = signal_of_path(in->path);
     in->out->claim = (struct signature_claim){0};
     in->out->key = (struct keyring_match){0};
     in->out->verdict = REASON_OK;
@@ -129,13 +156,37 @@ static bool pass_unsigned(struct judge *in)
     return true;
 }
 
-bool verify_request(struct worker *worker, h2o_req_t *req, int64_t wall_ns, int64_t mono_ns,
-                    struct verification *out)
+bool verify_request(struct worker *worker, h2o_req_t *req, struct slice path, int64_t wall_ns,
+                    int64_t mono_ns, struct verification *out)
 {
-    struct judge in = {worker, req, gateway_config(worker->gateway), wall_ns, mono_ns, false, out};
+    struct judge in = {.worker = worker,
+                       .req = req,
+                       .path = path,
+                       .config = gateway_config(worker->gateway),
+                       .wall_ns = wall_ns,
+                       .mono_ns = mono_ns,
+                       .out = out};
     *out = (struct verification){.verdict = REASON_OK, .signal = SIGNAL_COUNT};
     if (read_claim(&in) && check_window(&in) && match_key(&in) && check_lease(&in)) {
         return count_use(&in);
     }
     return !in.config->auth.required && pass_unsigned(&in);
+}
+
+void verify_log(const struct verification *proof, enum reason verdict, const struct ip_addr *client,
+                const char *detail)
+{
+    char ip[IP_TEXT_MAX];
+    ip_format(client, ip);
+    struct slice session = proof->headers.session;
+    struct slice version = proof->headers.version;
+    if (reason_info(verdict)->http_status == 200) {
+        LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
+                 LOG_STR("ip", ip), LOG_SLICE("key", proof->key.key_id));
+    } else {
+        LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(verdict)->word),
+                 LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
+                 LOG_SLICE("key", proof->key.key_id),
+                 LOG_STR("detail", detail[0] != '\0' ? detail : NULL));
+    }
 }

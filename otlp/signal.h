@@ -12,6 +12,7 @@ enum signal { SIGNAL_METRICS, SIGNAL_TRACES, SIGNAL_LOGS, SIGNAL_PROFILES, SIGNA
 struct signal_info {
     const char *name;                          /* "metrics": metric label, log word */
     struct slice path;                         /* "/v1/metrics" */
+    struct slice rpc_path;                     /* of the export call over gRPC */
     const ProtobufCMessageDescriptor *request; /* ExportMetricsServiceRequest … */
     bool opaque; /* the request has no field that we know: sound protobuf is all that can be said of
                     it. Not from JSON, not stamped, no items, never in one batch with another */
@@ -21,5 +22,8 @@ const struct signal_info *signal_info(enum signal signal);
 
 /* The signal whose path this is, or SIGNAL_COUNT. */
 enum signal signal_of_path(struct slice path);
+
+/* The signal whose export call over gRPC has this path, or SIGNAL_COUNT. */
+enum signal signal_of_rpc_path(struct slice path);
 
 #endif

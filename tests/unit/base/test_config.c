@@ -49,6 +49,7 @@ Test(config, defaults)
     cr_assert_str_eq(c->fleet.drop_labels.items[2], "service.instance.id");
     cr_assert_eq(c->rate.per_address, 10);
     cr_assert_eq(c->rate.burst, 20);
+    cr_assert_eq(c->rate.per_session, 0);
     cr_assert_eq(c->session.max, 5);
     cr_assert_eq(c->session.idle_timeout, 3600 * S);
     cr_assert_eq(c->session.max_tracked, 1000000);
@@ -119,6 +120,7 @@ static const char *const others[][2] = {
     {"stamp.service_namespace", "kotormodsync"},
     {"rate.per_address", "0"},
     {"rate.burst", "5"},
+    {"rate.per_session", "3"},
     {"session.max", "9"},
     {"session.idle_timeout", "10m"},
     {"session.max_tracked", "50"},

@@ -49,7 +49,9 @@ Test(reason, statuses_as_promised)
                     {"body_too_large", 413},
                     {"malformed_payload", 400},
                     {"spool_unavailable", 503},
-                    {"leased", 200}};
+                    {"leased", 200},
+                    {"untrusted_proxy", 403},
+                    {"invalid_forwarded", 403}};
     cr_assert_eq(sizeof(promised) / sizeof(promised[0]), REASON_COUNT);
     for (int i = 0; i < REASON_COUNT; i++) {
         cr_assert_str_eq(reason_info((enum reason)i)->word, promised[i].word);

@@ -257,6 +257,58 @@ Test(rate_limit, a_flood_gives_nobody_his_burst_back)
     rate_limit_destroy(limit);
 }
 
+/* Nor is there one to be had by staying away until others have taken the place: it is bought with
+ * as many of their requests as there are buckets. */
+Test(rate_limit, who_was_displaced_has_one_token_and_no_new_burst)
+{
+    struct rate_limit *limit = rate_limit_create(1, 20);
+    uint32_t others = 0; /* and the time: a millisecond in all */
+    cr_expect_eq(passing(limit, ipv4(0), 0, 100), 20);
+    for (unsigned round = 1; round <= 3; round++) {
+        while (others < round * 300000) {
+            others++;
+            cr_assert(take(limit, ipv4(others), others), "nobody new is refused");
+            passing(limit, ipv4(others), others, 20);
+        }
+        cr_expect_eq(passing(limit, ipv4(0), others, 100), 1);
+    }
+    rate_limit_destroy(limit);
+}
+
+/* What is idle long enough to be full again is taken over full. */
+Test(rate_limit, a_newcomer_in_a_full_but_quiet_table_has_a_burst)
+{
+    struct rate_limit *limit = rate_limit_create(1, 20);
+    for (uint32_t n = 0; n < 400000; n++) {
+        passing(limit, ipv4(n), 0, 20);
+    }
+    cr_expect_eq(passing(limit, ipv4(400000), 20 * NS_PER_SECOND, 100), 20);
+    rate_limit_destroy(limit);
+}
+
+static bool take_session(struct rate_limit *limit, const char *session, int64_t now_ns)
+{
+    unsigned retry_after_s = 99;
+    bool granted = rate_limit_take_session(limit, slice_of(session), now_ns, &retry_after_s);
+    cr_assert_eq(retry_after_s, granted ? 0 : 1);
+    return granted;
+}
+
+Test(rate_limit, each_session_has_its_own)
+{
+    struct rate_limit *limit = rate_limit_create(2, 2);
+    cr_expect(take_session(limit, "a", 0));
+    cr_expect(take_session(limit, "a", 0));
+    cr_expect(!take_session(limit, "a", 0));
+    cr_expect(take_session(limit, "b", 0));
+    cr_expect(take_session(limit, "aa", 0));
+    cr_expect(!take_session(limit, "a", NS_PER_SECOND / 2 - 1));
+    cr_expect(take_session(limit, "a", NS_PER_SECOND / 2));
+    rate_limit_set(limit, 0, 2);
+    cr_expect(take_session(limit, "a", NS_PER_SECOND / 2), "off");
+    rate_limit_destroy(limit);
+}
+
 struct crowd {
     struct rate_limit *limit;
     atomic_uint granted;

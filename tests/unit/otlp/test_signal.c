@@ -40,3 +40,30 @@ Test(signal, nothing_else_is_a_path)
     cr_assert_eq(signal_of_path(slice_make(NULL, 0)), SIGNAL_COUNT);
     cr_assert_eq(signal_of_path(slice_make("/v1/logs\0", 9)), SIGNAL_COUNT);
 }
+
+Test(signal, each_call_over_grpc_has_its_signal)
+{
+    static const char *const calls[] = {
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+    };
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        cr_assert_eq(signal_of_rpc_path(slice_of(calls[i])), i);
+        cr_assert_eq(signal_of_path(slice_of(calls[i])), SIGNAL_COUNT);
+        cr_assert_eq(signal_of_rpc_path(signal_info((enum signal)i)->path), SIGNAL_COUNT);
+    }
+    static const char *const others[] = {
+        "",
+        "/",
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/",
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/export",
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export/",
+        "/opentelemetry.proto.collector.traces.v1.TracesService/Export",
+        "opentelemetry.proto.collector.logs.v1.LogsService/Export"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        cr_assert_eq(signal_of_rpc_path(slice_of(others[i])), SIGNAL_COUNT, "%s", others[i]);
+    }
+    cr_assert_eq(signal_of_rpc_path((struct slice){0}), SIGNAL_COUNT);
+}
