@@ -17,6 +17,7 @@ struct destination_status {
     char problem[DESTINATION_PROBLEM_MAX]; /* for readiness: what is wrong, with the URL; empty when
                                               ok */
     uint64_t dead_letters;                 /* set aside since start */
+    uint64_t dead_sequence;                /* of the last of them; 0: none */
 };
 
 struct destination; /* begins with `const struct destination_ops *ops` in each implementation */
@@ -29,6 +30,10 @@ struct destination_ops {
     void (*status)(struct destination *self, struct destination_status *out);
     /* Appends this destination's own series to a scrape (/metrics/clients), or NULL. Any thread. */
     void (*render)(struct destination *self, struct buf *out);
+    /* The spool's sequence up to which everything has arrived: was taken by the receiver or set
+     * aside, or stands in the series. It may be ahead of what is durable. Any thread. */
+    uint64_t (*arrived)(struct destination *self);
+    const char *(*name)(const struct destination *self); /* as in metrics; borrowed. Any thread. */
 };
 
 struct destination {

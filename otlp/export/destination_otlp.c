@@ -43,7 +43,18 @@ static void status(struct destination *self, struct destination_status *out)
     export_report_status(&((struct destination_otlp *)self)->report, out);
 }
 
-static const struct destination_ops ops = {stop, status, NULL};
+static uint64_t arrived(struct destination *self)
+{
+    return spool_reader_position(((struct destination_otlp *)self)->reader);
+}
+
+static const char *name(const struct destination *self)
+{
+    return ((const struct destination_otlp *)self)->name;
+}
+
+static const struct destination_ops ops = {
+    .stop = stop, .status = status, .arrived = arrived, .name = name};
 
 static bool check(const struct destination_otlp_options *o, struct result *why)
 {

@@ -9,6 +9,14 @@
 /* Room behind a problem's text for "; retrying in 600 s". */
 #define PROBLEM_TEXT_MAX (DESTINATION_PROBLEM_MAX - 32)
 
+static void count_dead(struct export_report *report, const char *reason, uint64_t n)
+{
+    metric_add(metrics_counter(report->metrics, "sigpost_dead_letters_total",
+                               "Requests that a destination refused for good, set aside.",
+                               METRIC_LABELS("reason", reason)),
+               n);
+}
+
 void export_report_init(struct export_report *report, const char *destination,
                         struct metrics *metrics)
 {
@@ -23,6 +31,10 @@ void export_report_init(struct export_report *report, const char *destination,
     report->ok = metrics_gauge(metrics, "sigpost_export_ok",
                                "1 while the destination takes what it is sent, else 0.", labels);
     metric_set(report->ok, 1);
+    static const int one_of_each_reason[] = {400, 413, 415};
+    for (size_t i = 0; i < 3; i++) { /* shown with 0 from the start */
+        count_dead(report, dead_letter_reason(one_of_each_reason[i]), 0);
+    }
 }
 
 void export_report_destroy(struct export_report *report)
@@ -112,12 +124,10 @@ void export_report_solved(struct export_report *report, enum export_problem prob
 
 void export_report_dead(struct export_report *report, const struct dead_letter *letter)
 {
-    metric_add(metrics_counter(report->metrics, "sigpost_dead_letters_total",
-                               "Requests that a destination refused for good, set aside.",
-                               METRIC_LABELS("reason", letter->reason.data)),
-               1);
+    count_dead(report, letter->reason.data, 1);
     pthread_mutex_lock(&report->lock);
     report->dead_letters++;
+    report->dead_sequence = letter->sequence;
     pthread_mutex_unlock(&report->lock);
     LOG_ERROR("destination refused a request for good, it was set aside as a dead letter",
               LOG_STR("destination", report->destination), LOG_SLICE("url", letter->url),
@@ -133,6 +143,7 @@ void export_report_status(struct export_report *report, struct destination_statu
     int64_t now = clock_mono_ns();
     pthread_mutex_lock(&report->lock);
     out->dead_letters = report->dead_letters;
+    out->dead_sequence = report->dead_sequence;
     for (unsigned i = 0; i < EXPORT_PROBLEM_COUNT && out->ok; i++) {
         if (!report->problems[i].lasts) {
             continue;

@@ -26,7 +26,7 @@ struct export_report {
         int64_t retry_at; /* monotonic; 0: not known */
         char text[DESTINATION_PROBLEM_MAX];
     } problems[EXPORT_PROBLEM_COUNT];
-    uint64_t dead_letters;
+    uint64_t dead_letters, dead_sequence;
 };
 
 /* destination and metrics are borrowed for the life of the report. */

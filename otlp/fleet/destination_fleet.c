@@ -38,6 +38,7 @@
 
 struct fleet_destination {
     struct destination base;
+    char *name;
     char *snapshot_path;
     struct fleet_options options;
     struct spool_reader *reader;
@@ -47,6 +48,7 @@ struct fleet_destination {
     int stop_fd;
     atomic_bool stopping;
     _Atomic int64_t deadline_mono_ns; /* of stopping */
+    _Atomic uint64_t folded;          /* read.sequence, for other threads */
 
     pthread_mutex_t lock; /* of the two below */
     struct fleet *f;
@@ -86,6 +88,16 @@ static void render(struct destination *self, struct buf *out)
     pthread_mutex_lock(&d->lock);
     fleet_render(d->f, out);
     pthread_mutex_unlock(&d->lock);
+}
+
+static uint64_t get_arrived(struct destination *self)
+{
+    return atomic_load(&((struct fleet_destination *)self)->folded);
+}
+
+static const char *get_name(const struct destination *self)
+{
+    return ((const struct fleet_destination *)self)->name;
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
@@ -176,6 +188,7 @@ static void take_frame(struct fleet_destination *d, const struct spool_frame *fr
         }
     }
     d->read.sequence = frame->sequence;
+    atomic_store(&d->folded, frame->sequence);
     if (d->read.arrived_ns < frame->arrived_ns) {
         d->read.arrived_ns = frame->arrived_ns;
     }
@@ -248,6 +261,7 @@ static void free_destination(struct fleet_destination *d)
     buf_free(&d->payload);
     pthread_mutex_destroy(&d->lock);
     free(d->snapshot_path);
+    free(d->name);
     free(d);
 }
 
@@ -264,7 +278,11 @@ static void stop(struct destination *self, int64_t deadline_mono_ns)
     free_destination(d);
 }
 
-static const struct destination_ops ops = {.stop = stop, .status = get_status, .render = render};
+static const struct destination_ops ops = {.stop = stop,
+                                           .status = get_status,
+                                           .render = render,
+                                           .arrived = get_arrived,
+                                           .name = get_name};
 
 /* Loads the snapshot, or makes an empty core. A damaged one is moved aside, for a person to look
  * at: nothing in a file is a reason not to start. */
@@ -274,6 +292,7 @@ static bool load(struct fleet_destination *d, struct result *why)
     switch (fleet_snapshot_read(d->snapshot_path, &d->options, &d->f, &d->saved, why)) {
     case FLEET_SNAPSHOT_READ:
         d->read = d->saved;
+        atomic_store(&d->folded, d->read.sequence);
         return true;
     case FLEET_SNAPSHOT_MISSING:
         break;
@@ -347,9 +366,10 @@ static struct fleet_destination *make_destination(const struct destination_fleet
     };
     pthread_mutex_init(&d->lock, NULL);
     d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d->name = strdup(options->name);
     d->snapshot_path = strdup(options->snapshot_path);
     d->decoder = fleet_decoder_create(DECODED_BYTES);
-    if (d->stop_fd < 0 || d->snapshot_path == NULL || d->decoder == NULL ||
+    if (d->stop_fd < 0 || d->name == NULL || d->snapshot_path == NULL || d->decoder == NULL ||
         getrandom(d->options.seed, sizeof(d->options.seed), 0) != sizeof(d->options.seed)) {
         result_fail_errno(why, errno, "destination %s cannot be made", options->name);
         free_destination(d);

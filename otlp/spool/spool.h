@@ -86,6 +86,10 @@ struct spool_stats {
 };
 void spool_get_stats(struct spool *spool, struct spool_stats *out);
 
+/* The sequence of the last durable record, 0 before the first: what a record has at most whose
+ * append was answered SPOOL_DURABLE before. Any thread. */
+uint64_t spool_last_sequence(struct spool *spool);
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* Sequence numbers count records from 1 for the life of the spool; 0 is before all. */

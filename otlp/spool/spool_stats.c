@@ -41,6 +41,9 @@ void spool_stats_register(struct spool *spool, struct metrics *metrics)
                                     0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
     spool->bytes_gauge = metrics_gauge(metrics, "sigpost_spool_bytes",
                                        "Bytes in the spool's segment files.", METRIC_NO_LABELS);
+    metric_set(metrics_gauge(metrics, "sigpost_spool_max_bytes", "Room for the spool's segment files: spool.max_bytes.",
+                             METRIC_NO_LABELS),
+               (double)spool->options.max_bytes);
     spool->oldest_gauge = metrics_gauge(metrics, "sigpost_spool_oldest_seconds",
                                         "Age of the oldest record that a destination still waits "
                                         "for.",
@@ -181,4 +184,12 @@ void spool_get_stats(struct spool *spool, struct spool_stats *out)
     if (out->pending_records != 0 && out->oldest_ns == 0) {
         out->oldest_ns = peek_arrival(spool, &segment, oldest);
     }
+}
+
+uint64_t spool_last_sequence(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    uint64_t sequence = spool->durable;
+    pthread_mutex_unlock(&spool->lock);
+    return sequence;
 }

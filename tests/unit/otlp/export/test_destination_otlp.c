@@ -414,6 +414,12 @@ Test(destination_otlp, exactly_the_poisonous_request_becomes_a_dead_letter)
     struct destination_status status = world_status(&w);
     cr_expect(status.ok, "%s", status.problem);
     cr_expect_eq(status.dead_letters, 1);
+    cr_expect_eq(status.dead_sequence, 123);
+    for (int i = 0; i < 1000 && w.destination->ops->arrived(w.destination) != 300; i++) {
+        usleep(5000);
+    }
+    cr_expect_eq(w.destination->ops->arrived(w.destination), 300);
+    cr_expect_str_eq(w.destination->ops->name(w.destination), "otlp");
     world_stop(&w, 1000);
 
     unsigned counts[WORLD_IDS];

@@ -253,6 +253,11 @@ Test(destination_fleet, folds_metrics_and_passes_over_the_rest)
     append_value(&rig, "a", 2, 7);
     append_value(&rig, "b", 1, 10);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 17), 17);
+    for (int i = 0; i < 2000 && rig.fleet->ops->arrived(rig.fleet) != 5; i++) {
+        usleep(2000); /* long before the snapshot, and with it the cursor, follows */
+    }
+    cr_expect_eq(rig.fleet->ops->arrived(rig.fleet), 5);
+    cr_expect_str_eq(rig.fleet->ops->name(rig.fleet), "fleet");
     rig.fleet->ops->status(rig.fleet, &status);
     cr_expect(status.ok);
     cr_expect_str_empty(status.problem);

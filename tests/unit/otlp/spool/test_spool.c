@@ -66,8 +66,11 @@ Test(spool, makes_its_files_for_nobody_else)
 Test(spool, a_cursor_lasts)
 {
     fixture_open(&f, NULL);
+    cr_assert_eq(spool_last_sequence(f.spool), 0);
     append_range(&f, 1, 100);
+    cr_assert_eq(spool_last_sequence(f.spool), 100);
     struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert_eq(spool_reader_position(reader), 0);
     uint64_t sequence;
     for (int i = 0; i < 60; i++) {
         read_one(reader, &sequence);
@@ -78,9 +81,12 @@ Test(spool, a_cursor_lasts)
 
     fixture_open(&f, NULL);
     reader = reader_open(&f, "otlp");
+    cr_assert_eq(spool_reader_position(reader), 40);
     cr_assert(reads_range(reader, 41, 100), "what was read but not acknowledged comes again");
-    spool_reader_ack(reader, 30);   /* backwards: nothing */
+    spool_reader_ack(reader, 30); /* backwards: nothing */
+    cr_assert_eq(spool_reader_position(reader), 40);
     spool_reader_ack(reader, 5000); /* not there yet: all that is */
+    cr_assert_eq(spool_reader_position(reader), 100);
     spool_reader_close(reader);
     append_range(&f, 101, 101);
     reader = reader_open(&f, "otlp");
