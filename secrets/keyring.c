@@ -145,6 +145,9 @@ bool keyring_reload(struct keyring *keyring, struct result *why)
     }
     snprintf(keyring->problem, sizeof(keyring->problem), "%s", ring != NULL ? "" : said.text);
     pthread_mutex_unlock(&keyring->mutex);
+    if (ring != NULL) {
+        ring_tell_ends(old, ring); /* no other thread reloads: both are alive */
+    }
     ring_release(old);
     return ring != NULL || result_fail(why, "%s", said.text);
 }

@@ -26,6 +26,7 @@ struct ring_key {
     size_t rank;            /* the higher, the newer, among equal `created` */
     EVP_MAC_CTX *mac;       /* keyed; readers duplicate it, nobody computes with it. Owned */
     struct metric *uses;    /* NULL without metrics */
+    struct metric *end;     /* the same */
 };
 
 struct ring {
@@ -46,6 +47,9 @@ struct ring_sources {
 struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
                         struct metrics *metrics, struct result *why);
 void ring_release(struct ring *ring); /* NULL is fine */
+/* Sets the metric of each key's last day, and takes it from keys that only `old` (may be NULL)
+ * has. */
+void ring_tell_ends(const struct ring *old, const struct ring *fresh);
 
 /* What tells one version of a file from another without reading it. */
 struct file_print {

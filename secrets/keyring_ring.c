@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 
+#include <math.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <stdlib.h>
@@ -135,6 +136,10 @@ static bool fill_key(struct ring_key *key, const struct key_entry *entry, EVP_MA
         key->uses =
             metrics_counter(metrics, "sigpost_auth_key_uses_total",
                             "Requests that verified, by key.", METRIC_LABELS("key_id", entry->id));
+        key->end = metrics_gauge(metrics, "sigpost_key_not_after_seconds",
+                                 "Unix time of the key's last second; +Inf for a key without an "
+                                 "end, and for one that is revoked or gone.",
+                                 METRIC_LABELS("key_id", entry->id));
     }
     if (entry->secret_len < KEY_SECRET_ADVISED) {
         LOG_WARN("a secret is shorter than advised", LOG_STR("key_id", entry->id),
@@ -202,6 +207,22 @@ struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
 cleanup:
     key_list_free(&list);
     return ring;
+}
+
+void ring_tell_ends(const struct ring *old, const struct ring *fresh)
+{
+    for (size_t i = 0; old != NULL && i < old->n; i++) {
+        if (old->keys[i].end != NULL) {
+            metric_set(old->keys[i].end, INFINITY);
+        }
+    }
+    for (size_t i = 0; i < fresh->n; i++) {
+        const struct key_entry *entry = &fresh->keys[i].entry;
+        bool ends = entry->not_after != KEY_TIME_NONE && entry->state != KEY_REVOKED;
+        if (fresh->keys[i].end != NULL) {
+            metric_set(fresh->keys[i].end, ends ? (double)entry->not_after : INFINITY);
+        }
+    }
 }
 
 void ring_release(struct ring *ring)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <openssl/crypto.h>
 
 static struct keyring *ring;
@@ -74,6 +75,30 @@ static double uses(const char *key_id)
 {
     return metric_value(metrics_counter(metrics, "sigpost_auth_key_uses_total", "",
                                         METRIC_LABELS("key_id", key_id)));
+}
+
+static double end_of(const char *key_id)
+{
+    return metric_value(metrics_gauge(metrics, "sigpost_key_not_after_seconds", "",
+                                      METRIC_LABELS("key_id", key_id)));
+}
+
+Test(keyring, the_metric_of_a_keys_last_second_follows_the_ring)
+{
+    open_ring(KEY("a", SECRET_A, "active", "not_after = \"2030-01-01T00:00:00Z\";"),
+              KEY("b", SECRET_B, "active", ""));
+    cr_expect_eq(end_of("a"), 1893456000);
+    cr_expect_eq(end_of("b"), INFINITY);
+    reload_ring(KEY("a", SECRET_A, "retiring", "not_after = \"2029-01-01T00:00:00Z\";"),
+                KEY("b", SECRET_B, "active", "not_after = \"2031-01-01T00:00:00Z\";"));
+    cr_expect_eq(end_of("a"), 1861920000);
+    cr_expect_eq(end_of("b"), 1924992000);
+    reload_ring(KEY("b", SECRET_B, "revoked", "not_after = \"2031-01-01T00:00:00Z\";"));
+    cr_expect_eq(end_of("a"), INFINITY, "a key that is gone");
+    cr_expect_eq(end_of("b"), INFINITY, "a key that is revoked");
+    put_file(in_dir("ring"), 0600, "keys = (");
+    cr_assert_not(keyring_reload(ring, &why));
+    cr_expect_eq(end_of("b"), INFINITY, "a broken file changes nothing");
 }
 
 Test(keyring, finds_the_key_and_the_path)
