@@ -115,6 +115,10 @@ struct config {
         char *dir;
     } templates;
     struct {
+        char *push_url; /* empty: none. Holds a token: never shown */
+        int64_t push_interval;
+    } health;
+    struct {
         enum log_format format;
         enum log_level level;
     } log;

@@ -132,6 +132,20 @@ bool config_check_url(char *text, struct result *why)
     return true;
 }
 
+bool config_check_push_url(char *text, struct result *why)
+{
+    const char *authority = behind_scheme(text);
+    size_t len = authority != NULL ? strcspn(authority, "/?#") : 0;
+    const char *at = authority != NULL ? memrchr(authority, '@', len) : NULL;
+    const char *host = at != NULL ? at + 1 : authority;
+    bool good = authority != NULL && is_visible_ascii(text) && strchr(text, '#') == NULL &&
+                is_authority(slice_make(host, len - (size_t)(host - authority)));
+    return text[0] == '\0' || good ||
+           result_fail(why, "the value, which is not shown because it holds a token, is not a URL "
+                            "with http:// or https:// and a host; write it as the monitor shows "
+                            "it, such as https://kuma.example.org/api/push/TOKEN");
+}
+
 bool config_check_location(char *text, struct result *why)
 {
     const char *authority = behind_scheme(text);

@@ -122,6 +122,7 @@ bool config_equal(const struct config *a, const struct config *b, const struct c
 /* The grammars, as check_fn. */
 bool config_check_listen(char *text, struct result *why);
 bool config_check_url(char *text, struct result *why);      /* cuts trailing slashes */
+bool config_check_push_url(char *text, struct result *why); /* empty or http(s); never shown */
 bool config_check_location(char *text, struct result *why); /* a path or an http(s) URL */
 bool config_check_origin(char *text, struct result *why);   /* a web origin, or * */
 bool config_check_text(char *text, struct result *why);     /* any UTF-8 without control bytes */

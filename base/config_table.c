@@ -36,6 +36,8 @@ const struct config_group config_groups[] = {
     {"rate", "How often one address, and one session, may ask."},
     {"session", "Telemetry sessions, and the lobby with its slots for browsers."},
     {"templates", "The pages of the lobby."},
+    {"health", "What is told to an uptime monitor that waits for a sign of life: "
+               "[uptime-kuma.md](uptime-kuma.md)."},
     {"log", "What is written to standard error."},
 };
 const size_t config_n_groups = sizeof(config_groups) / sizeof(config_groups[0]);
@@ -333,6 +335,23 @@ const struct config_key config_keys[] = {
      .fallback = "/tmp/templates",
      .reloadable = true,
      .help = "`index.html` and `waiting.html`; built-in pages stand in for missing ones."},
+
+    {.name = "health.push_url",
+     .type = KEY_STRING,
+     AT(health.push_url),
+     .check = config_check_push_url,
+     .fallback = "",
+     .reloadable = true,
+     .help = "Uptime Kuma's push URL, `https://kuma.example.org/api/push/TOKEN`: called with the "
+             "outcome of a signed canary. Empty: off. Whoever knows it can report in our name: it "
+             "is never logged in full."},
+    {.name = "health.push_interval",
+     .type = KEY_DURATION,
+     AT(health.push_interval),
+     RANGE(S, H),
+     .fallback = "60s",
+     .reloadable = true,
+     .help = "How often a canary is sent and its outcome pushed."},
 
     {.name = "log.format",
      .type = KEY_ENUM,

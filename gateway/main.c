@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/process.h"
 #include "gateway/gateway.h"
+#include "gateway/health_push.h"
 #include "gateway/housekeeper.h"
 #include "gateway/notify.h"
 #include "gateway/server.h"
@@ -95,9 +96,14 @@ static int serve(struct gateway *gateway, const char *config_path)
         return EXIT_RUN;
     }
     say_started(gateway, server);
+    struct health_push *push = health_push_start(gateway, server_port(server), &why);
+    if (push == NULL) {
+        LOG_ERROR("no beats for the uptime monitor", LOG_STR("why", why.text));
+    }
     int result = housekeeper_run(gateway, config_path);
     notify_stopping();
     housekeeper_end_on_second_signal();
+    health_push_stop(push);
     int64_t deadline = clock_mono_ns() + gateway_config(gateway)->server.drain_timeout;
     server_drain(server, deadline);
     bool failed = result != 0 || gateway_spool_failed(gateway);
