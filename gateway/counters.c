@@ -6,6 +6,10 @@
 static const double DURATION_BOUNDS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                          0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 
+/* Either side of 0, up to the default auth.window. */
+static const double AGE_BOUNDS[] = {-240, -120, -60, -30, -10, -5,  -2, 0,
+                                    2,    5,    10,  30,  60,  120, 240};
+
 void counters_register(struct counters *counters, struct metrics *metrics)
 {
     for (unsigned i = 0; i < REASON_COUNT; i++) {
@@ -35,6 +39,16 @@ void counters_register(struct counters *counters, struct metrics *metrics)
         metrics, "sigpost_request_duration_seconds",
         "Time from the whole request to its answer, the disk included.", METRIC_NO_LABELS,
         DURATION_BOUNDS, sizeof(DURATION_BOUNDS) / sizeof(DURATION_BOUNDS[0]));
+    counters->age = metrics_histogram(
+        metrics, "sigpost_signature_age_seconds",
+        "Server's time less the timestamp of requests that verified within the window: below 0, "
+        "the client's clock is ahead of the server's.",
+        METRIC_NO_LABELS, AGE_BOUNDS, sizeof(AGE_BOUNDS) / sizeof(AGE_BOUNDS[0]));
+}
+
+void counters_signature_age(const struct counters *counters, int64_t age_s)
+{
+    metric_observe(counters->age, (double)age_s);
 }
 
 void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns)

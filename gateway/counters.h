@@ -15,6 +15,7 @@ struct counters {
     struct metric *items[SIGNAL_COUNT];
     struct metric *bytes;
     struct metric *duration;
+    struct metric *age;
 };
 
 /* Makes the series, so that each is shown with 0 from the start. */
@@ -22,6 +23,10 @@ void counters_register(struct counters *counters, struct metrics *metrics);
 
 /* One ingest request has got its final verdict; started_ns is monotonic. */
 void counters_verdict(const struct counters *counters, enum reason verdict, int64_t started_ns);
+
+/* One request's signature verified, age_s after it was made by its own account; below 0 when the
+ * client's clock is ahead of ours. */
+void counters_signature_age(const struct counters *counters, int64_t age_s);
 
 /* One payload was stored, or was empty and needed no storing. */
 void counters_payload(const struct counters *counters, enum signal signal, enum encoding encoding,

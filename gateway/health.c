@@ -139,6 +139,21 @@ void health_get_client_metrics(struct worker *worker, h2o_req_t *req)
 
 /* --- gauges ----------------------------------------------------------------------------------- */
 
+static void set_key_gauges(struct gateway *gateway)
+{
+    struct keyring_counts counts;
+    keyring_counts(gateway->keyring, clock_wall_s(), &counts);
+    const struct {
+        const char *state;
+        size_t n;
+    } rows[] = {{"accepted", counts.active}, {"pending", counts.pending}, {"ended", counts.ended}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        metric_set(metrics_gauge(gateway->metrics, "sigpost_keys", "Keys of the ring, by state.",
+                                 METRIC_LABELS("state", rows[i].state)),
+                   (double)rows[i].n);
+    }
+}
+
 static void set_gauges(void *arg)
 {
     struct gateway *gateway = arg;
@@ -158,6 +173,11 @@ static void set_gauges(void *arg)
                              "Telemetry sessions seen within session.idle_timeout.",
                              METRIC_NO_LABELS),
                (double)registry_count(gateway->registry));
+    metric_set(metrics_gauge(m, "sigpost_template_fallback",
+                             "1 while a built-in page stands in for a faulty template, else 0.",
+                             METRIC_NO_LABELS),
+               page_store_fallback(gateway->pages) ? 1 : 0);
+    set_key_gauges(gateway);
     metric_set(
         metrics_gauge(m, "sigpost_connections", "Open client connections.", METRIC_NO_LABELS),
         atomic_load(&gateway->connections));
