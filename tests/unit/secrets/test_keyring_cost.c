@@ -50,7 +50,7 @@ static const char *secret_of(size_t i)
 /* Two may be used at once. */
 static const char *id_of(size_t i)
 {
-    static char ids[2][16];
+    static char ids[2][24];
     static unsigned next;
     char *id = ids[next++ % 2];
     snprintf(id, sizeof(ids[0]), "k%zu", i);
