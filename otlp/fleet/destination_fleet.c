@@ -92,7 +92,10 @@ static void render(struct destination *self, struct buf *out)
 
 static uint64_t get_arrived(struct destination *self)
 {
-    return atomic_load(&((struct fleet_destination *)self)->folded);
+    struct fleet_destination *d = (struct fleet_destination *)self;
+    uint64_t drained = spool_reader_drained(d->reader);
+    uint64_t folded = atomic_load(&d->folded);
+    return drained > folded ? drained : folded;
 }
 
 static const char *get_name(const struct destination *self)

@@ -179,6 +179,15 @@ uint64_t spool_reader_position(struct spool_reader *reader)
     return position;
 }
 
+uint64_t spool_reader_drained(struct spool_reader *reader)
+{
+    struct spool *spool = reader->spool;
+    pthread_mutex_lock(&spool->lock);
+    uint64_t sequence = reader->asleep ? spool->durable : 0;
+    pthread_mutex_unlock(&spool->lock);
+    return sequence;
+}
+
 int spool_reader_wake_fd(struct spool_reader *reader)
 {
     return reader->wake_fd;

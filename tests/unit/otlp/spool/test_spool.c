@@ -75,6 +75,7 @@ Test(spool, a_cursor_lasts)
     for (int i = 0; i < 60; i++) {
         read_one(reader, &sequence);
     }
+    cr_assert_eq(spool_reader_drained(reader), 0);
     spool_reader_ack(reader, 40);
     spool_reader_close(reader);
     fixture_close(&f);
@@ -91,6 +92,10 @@ Test(spool, a_cursor_lasts)
     append_range(&f, 101, 101);
     reader = reader_open(&f, "otlp");
     cr_assert(reads_range(reader, 101, 101));
+    cr_assert_not(read_one(reader, &sequence));
+    cr_assert_eq(spool_reader_drained(reader), 101);
+    append_range(&f, 102, 102);
+    cr_assert_eq(spool_reader_drained(reader), 0);
     spool_reader_close(reader);
 }
 
