@@ -9,7 +9,7 @@
 static const char help[] =
     "sigpostctl [-c FILE] NOUN ...: keys and signatures of sigpost\n"
     "\n"
-    "  secret init|list|add|show   the keys that the gateway believes\n"
+    "  secret VERB                 the keys that the gateway believes: making, rotating, ending\n"
     "  sign PATH                   the headers of a signed request, or a curl command\n"
     "  verify --path PATH          whether the gateway would believe these headers, and why not\n"
     "\n"
@@ -26,12 +26,12 @@ static const struct noun {
 } nouns[] = {{"secret", ctl_secret}, {"sign", ctl_sign}, {"verify", ctl_verify}};
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
-__attribute__((format(printf, 2, 0))) static void put_line(struct ctl *ctl, const char *format,
-                                                           va_list args)
+__attribute__((format(printf, 3, 0))) static void put_line(struct ctl *ctl, const char *prefix,
+                                                           const char *format, va_list args)
 {
     char text[RESULT_TEXT_MAX + 128];
     int len = vsnprintf(text, sizeof(text), format, args);
-    fputs("sigpostctl: ", ctl->err);
+    fputs(prefix, ctl->err);
     ctl_put_text(ctl->err, slice_make(text, len > 0 ? strlen(text) : 0));
 }
 
@@ -39,17 +39,26 @@ int ctl_fail(struct ctl *ctl, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_line(ctl, format, args);
+    put_line(ctl, "sigpostctl: ", format, args);
     va_end(args);
     fputc('\n', ctl->err);
     return CTL_FAILED;
+}
+
+void ctl_warn(struct ctl *ctl, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(ctl, "sigpostctl: warning: ", format, args);
+    va_end(args);
+    fputc('\n', ctl->err);
 }
 
 int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_line(ctl, format, args);
+    put_line(ctl, "sigpostctl: ", format, args);
     va_end(args);
     fprintf(ctl->err, "; see: sigpostctl %s%s--help\n", help_of, help_of[0] != '\0' ? " " : "");
     return CTL_WRONG_USE;

@@ -37,6 +37,9 @@ int ctl_fail(struct ctl *ctl, const char *format, ...) __attribute__((format(pri
 int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Writes "sigpostctl: warning: sentence" to err. */
+void ctl_warn(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Writes text that came from outside with its control bytes as "\xNN": a terminal obeys none. */
 void ctl_put_text(FILE *out, struct slice text);
 

@@ -1,121 +1,117 @@
-/* secret.c: sigpostctl secret: the verbs, and those that change the ring. The ones that show it are
- * in secret_show.c. */
+/* secret.c: sigpostctl secret: the table of verbs, and what those that change the ring share; see
+ * secret.h. */
 #include "ctl/secret.h"
 
 #include "base/clock.h"
+#include "ctl/when.h"
+#include "secrets/keyring_receipt.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
-    "sigpostctl secret init [--id ID] [--label L] [--note N] [--reveal]\n"
+    "sigpostctl secret init [--id ID] [--label TEXT] [--note TEXT] [--reveal]\n"
     "      makes the ring file with one active key: 32 random bytes in hex\n"
-    "sigpostctl secret list [--json]\n"
-    "      all keys, those of the environment and of the secret file as well\n"
-    "sigpostctl secret add [--id ID] [--label L] [--note N] [--state S] [--stdin] [--reveal]\n"
-    "      one more key, random or read from standard input; S is one of\n"
-    "      " KEY_STATE_WORDS " (active)\n"
-    "sigpostctl secret show ID [--reveal]\n"
+    "sigpostctl secret list [--json] [--ids]\n"
+    "      all keys, those of the environment and of the secret file as well, and who uses them\n"
+    "sigpostctl secret show ID [--reveal] [--json]\n"
     "      one key; its secret only with --reveal\n"
+    "sigpostctl secret add [--id ID] [--label TEXT] [--note TEXT] [--state STATE] [--stdin]\n"
+    "                      [--reveal]\n"
+    "      one more key, random or read from standard input\n"
+    "sigpostctl secret rotate [--grace LENGTH] [--id ID] [--label TEXT] [--note TEXT] [--force]\n"
+    "                         [--reveal] [--json]\n"
+    "      makes a new active key and gives the newest active one of the same label an end; "
+    "refused\n"
+    "      while another key of that label is in its grace period\n"
+    "sigpostctl secret promote ID\n"
+    "      makes a pending or retiring key active from now on\n"
+    "sigpostctl secret retire ID [--at WHEN] [--force]\n"
+    "      gives a key an end: now, or later\n"
+    "sigpostctl secret revoke ID [--force]\n"
+    "      ends a key now and for good\n"
+    "sigpostctl secret import FILE [--id ID] [--label TEXT] [--note TEXT] [--state STATE]\n"
+    "      adds the secret that a file holds: alone, or in a line NAME=value (- is standard "
+    "input)\n"
+    "sigpostctl secret export ID --format FORMAT [--reveal]\n"
+    "      writes a key's secret for other programs; to a terminal only with --reveal\n"
     "\n"
-    "  --id ID     1 to 64 of A-Z a-z 0-9 . _ - (today's date)\n"
-    "  --label L   becomes deployment.environment on what the key's clients send\n"
-    "  --note N    for people\n"
+    "  --id ID          1 to 64 of A-Z a-z 0-9 . _ - (today's date)\n"
+    "  --label TEXT     becomes deployment.environment on what the key's clients send\n"
+    "  --note TEXT      for people\n"
+    "  --state STATE    " KEY_STATE_WORDS " (active)\n"
+    "  --grace LENGTH   how long the old key is still accepted: 30d, 12h, 90s (30d)\n"
+    "  --at WHEN        a day, 2026-12-31; a time, 2026-12-31T12:00:00Z; or a length from now: "
+    "30d\n"
+    "  --format FORMAT  raw (the secret, a line), dotenv (KOTORMODSYNC_SIGNING_SECRET=...),\n"
+    "                   docker (no line break: for docker secret create NAME -),\n"
+    "                   github (secret and key id: for gh secret set --env-file -)\n"
+    "  --stdin          read the secret from standard input\n"
+    "  --reveal         print the secret\n"
+    "  --ids            only the ids, one a line\n"
+    "  --json           for scripts: an array of objects (list), or one object\n"
+    "  --force          do it although a grace period is open, more than 1 % of the week's "
+    "requests\n"
+    "                   use the key, or no accepted key would be left\n"
     "\n"
-    "The ring file is secrets.keyring of the configuration. A running gateway picks it up by\n"
-    "itself.\n";
+    "The ring file is secrets.keyring of the configuration. A verb that changes it returns when "
+    "the\n"
+    "running gateway has the new ring in force: from then on requests are verified with it.\n";
 
-#define RANDOM_BYTES 32
-#define STDIN_MAX (2 * (size_t)KEY_SECRET_MAX) /* room for white space around the secret */
+static const struct verb {
+    const char *name;
+    int (*run)(struct ctl *ctl, int argc, char **argv);
+} verbs[] = {{"init", secret_init},     {"list", secret_list},     {"show", secret_show},
+             {"add", secret_add},       {"rotate", secret_rotate}, {"promote", secret_promote},
+             {"retire", secret_retire}, {"revoke", secret_revoke}, {"import", secret_import},
+             {"export", secret_export}};
+#define VERB_NAMES "init, list, show, add, rotate, promote, retire, revoke, import, export"
 
-/* A key to be made, and what the edit did. */
-struct wish {
-    bool only_new; /* init: there must be no ring yet */
-    const char *id;
-    const char *label;
-    const char *note;
-    enum key_state state;
-    bool reveal;
-    char *secret; /* secure heap; owned */
-    size_t secret_len;
-    char made_id[SIGNATURE_KEY_ID_MAX + 1];
-};
+/* A daemon under load and sanitizers takes a ring in well under a second. */
+#define AWAIT_MS 5000
 
-static bool make_random(struct wish *wish, struct result *why)
+#define CLOCK_SLACK_S 300
+
+int ctl_secret(struct ctl *ctl, int argc, char **argv)
 {
-    uint8_t bytes[RANDOM_BYTES];
-    _Static_assert(RANDOM_BYTES == SIGNATURE_BYTES, "signature_hex writes as many digits");
-    wish->secret_len = 2 * (size_t)RANDOM_BYTES;
-    wish->secret = OPENSSL_secure_malloc(STDIN_MAX + 1);
-    if (wish->secret == NULL) {
-        return result_fail(why, "no secure memory for the secret");
+    if (argc < 2) {
+        return ctl_wrong_use(ctl, "secret", "a verb is missing: " VERB_NAMES);
     }
-    bool ok = RAND_bytes(bytes, sizeof(bytes)) == 1 ||
-              result_fail(why, "OpenSSL has no random bytes to give");
-    if (ok) {
-        signature_hex(bytes, wish->secret);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fputs(help, ctl->out);
+        return CTL_DONE;
     }
-    OPENSSL_cleanse(bytes, sizeof(bytes));
-    return ok;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0) {
+            return verbs[i].run(ctl, argc - 1, argv + 1);
+        }
+    }
+    return ctl_wrong_use(ctl, "secret", "unknown verb \"%s\"; there are: " VERB_NAMES, argv[1]);
 }
 
-/* Unbuffered, so that the secret does not stay behind in the stream. */
-static bool read_secret(struct wish *wish, FILE *in, struct result *why)
+int secret_options(struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,
+                   size_t n_options, const char **operand)
 {
-    wish->secret = OPENSSL_secure_malloc(STDIN_MAX + 1);
-    if (wish->secret == NULL) {
-        return result_fail(why, "no secure memory for the secret");
+    const char *rest[1] = {NULL};
+    size_t n_rest;
+    int status = ctl_options(ctl, "secret", help, argc, argv, options, n_options, rest,
+                             operand != NULL ? 1 : 0, &n_rest);
+    if (operand != NULL) {
+        *operand = rest[0];
     }
-    setvbuf(in, NULL, _IONBF, 0);
-    wish->secret_len = fread(wish->secret, 1, STDIN_MAX + 1, in);
-    if (ferror(in) != 0) {
-        return result_fail(why, "cannot read the secret from standard input");
-    }
-    return wish->secret_len <= STDIN_MAX ||
-           result_fail(why, "standard input holds more than one secret: over %zu bytes", STDIN_MAX);
+    return status;
 }
 
-/* Today's date, with "-2" and so on behind it while that id is taken. */
-static void choose_id(const struct key_list *list, char id[SIGNATURE_KEY_ID_MAX + 1])
+int secret_options_id(struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,
+                      size_t n_options, const char **id)
 {
-    char today[CLOCK_ISO_MAX];
-    clock_format_iso(clock_wall_ns(), today);
-    snprintf(id, SIGNATURE_KEY_ID_MAX + 1, "%.10s", today);
-    for (unsigned n = 2; key_list_find(list, slice_of(id)) != NULL; n++) {
-        snprintf(id, SIGNATURE_KEY_ID_MAX + 1, "%.10s-%u", today, n);
-    }
-}
-
-static bool add_key(struct key_list *list, bool missing, void *arg, struct result *why)
-{
-    struct wish *wish = arg;
-    if (wish->only_new && !missing) {
-        return result_fail(why,
-                           "there is a ring already, with %zu keys; add one with: sigpostctl "
-                           "secret add",
-                           list->n);
-    }
-    if (wish->id != NULL) {
-        snprintf(wish->made_id, sizeof(wish->made_id), "%s", wish->id);
-    } else {
-        choose_id(list, wish->made_id);
-    }
-    struct key_entry *entry = key_list_add(list, slice_of(wish->made_id),
-                                           slice_make(wish->secret, wish->secret_len), why);
-    if (entry == NULL) {
-        return false;
-    }
-    entry->state = wish->state;
-    entry->created = clock_wall_s();
-    return key_entry_set_label(entry, slice_of(wish->label), why) &&
-           key_entry_set_note(entry, slice_of(wish->note), why);
+    int status = secret_options(ctl, argc, argv, options, n_options, id);
+    return status < 0 && *id == NULL ? ctl_wrong_use(ctl, "secret", "the id of the key is missing")
+                                     : status;
 }
 
 /* Makes the state directory, not its parents: a wrong path should be noticed. */
@@ -136,141 +132,99 @@ static bool make_directory(const char *path, struct result *why)
     return true;
 }
 
-static bool write_key(const struct config *config, struct wish *wish, struct result *why)
-{
-    return make_directory(config->state.dir, why) &&
-           keyring_file_edit(config->secrets.keyring, add_key, wish, why);
-}
-
-static int change_ring(struct ctl *ctl, struct wish *wish, bool from_stdin)
+int secret_edit(struct ctl *ctl, const struct config *config, secret_edit_fn *edit, void *arg)
 {
     struct result why = RESULT_INIT;
-    struct config *config = ctl_config(ctl);
-    if (config == NULL) {
-        return CTL_FAILED;
-    }
-    bool ok = (from_stdin ? read_secret(wish, ctl->in, &why) : make_random(wish, &why)) &&
-              write_key(config, wish, &why);
-    if (!ok) {
-        ctl_fail(ctl, "%s", why.text);
-    } else {
-        fprintf(ctl->out, "key %s is %s in %s\n", wish->made_id, key_state_word(wish->state),
-                config->secrets.keyring);
-        if (wish->reveal) {
-            fprintf(ctl->out, "secret %.*s\n", (int)wish->secret_len, wish->secret);
-        }
-    }
-    if (wish->secret != NULL) {
-        OPENSSL_secure_clear_free(wish->secret, STDIN_MAX + 1);
-    }
-    config_free(config);
-    return ok ? CTL_DONE : CTL_FAILED;
+    return make_directory(config->state.dir, &why) &&
+                   keyring_file_edit(config->secrets.keyring, edit, arg, &why)
+               ? CTL_DONE
+               : ctl_fail(ctl, "%s", why.text);
 }
 
-static int check_wish(struct ctl *ctl, struct wish *wish, const char *state)
+int secret_await(struct ctl *ctl, const struct config *config, const char **word)
 {
     struct result why = RESULT_INIT;
-    struct key_entry scratch = {.secret = NULL};
-    if (wish->id != NULL && !signature_key_id_valid(slice_of(wish->id))) {
-        return ctl_wrong_use(ctl, "secret", "--id takes 1 to %d of A-Z a-z 0-9 . _ -",
-                             SIGNATURE_KEY_ID_MAX);
+    *word = "silent";
+    switch (keyring_receipt_wait(config->state.dir, config->secrets.keyring, AWAIT_MS, &why)) {
+    case KEYRING_TAKEN:
+        *word = "taken";
+        return CTL_DONE;
+    case KEYRING_NOBODY:
+        *word = "none";
+        return CTL_DONE;
+    case KEYRING_REFUSED:
+        *word = "refused";
+        return ctl_fail(ctl,
+                        "the ring is changed, but the running gateway keeps its old keys: %.400s",
+                        why.text);
+    case KEYRING_WAITING:
+        break;
     }
-    if (wish->id != NULL && (strcmp(wish->id, "env") == 0 || strcmp(wish->id, "file") == 0)) {
-        return ctl_wrong_use(ctl, "secret",
-                             "the id \"%s\" is the one of the %s's secret; choose another",
-                             wish->id, wish->id[0] == 'e' ? "environment" : "secret file");
-    }
-    if (!key_entry_set_label(&scratch, slice_of(wish->label), &why) ||
-        !key_entry_set_note(&scratch, slice_of(wish->note), &why)) {
-        return ctl_wrong_use(ctl, "secret", "%s", why.text);
-    }
-    if (state != NULL && !key_state_parse(slice_of(state), &wish->state)) {
-        return ctl_wrong_use(ctl, "secret", "--state takes one of " KEY_STATE_WORDS);
-    }
-    return CTL_DONE;
+    return ctl_fail(ctl,
+                    "the ring is changed, but the running gateway has not taken it within %d s; "
+                    "look at its log, and send it SIGHUP",
+                    AWAIT_MS / 1000);
 }
 
-static int secret_init(struct ctl *ctl, int argc, char **argv)
+int secret_await_and_say(struct ctl *ctl, const struct config *config)
 {
-    size_t n_rest;
-    struct wish wish = {.only_new = true, .state = KEY_ACTIVE};
-    const struct ctl_option options[] = {{"--id", NULL, &wish.id},
-                                         {"--label", NULL, &wish.label},
-                                         {"--note", NULL, &wish.note},
-                                         {"--reveal", &wish.reveal, NULL}};
-    int status = ctl_options(ctl, "secret", help, argc, argv, options, 4, NULL, 0, &n_rest);
-    if (status < 0) {
-        status = check_wish(ctl, &wish, NULL);
-        status = status == CTL_DONE ? change_ring(ctl, &wish, false) : status;
+    const char *word;
+    fflush(ctl->out);
+    int status = secret_await(ctl, config, &word);
+    if (status == CTL_DONE && strcmp(word, "taken") == 0) {
+        fputs("the running gateway has taken it\n", ctl->out);
+    } else if (status == CTL_DONE) {
+        fprintf(ctl->out, "no gateway runs on %s; it takes the ring when it starts\n",
+                config->state.dir);
     }
     return status;
 }
 
-static int secret_add(struct ctl *ctl, int argc, char **argv)
+struct key_entry *secret_find(const struct key_list *list, const char *id, struct result *why)
 {
-    size_t n_rest;
-    bool from_stdin = false;
-    const char *state = NULL;
-    struct wish wish = {.state = KEY_ACTIVE};
-    const struct ctl_option options[] = {
-        {"--id", NULL, &wish.id},     {"--label", NULL, &wish.label},
-        {"--note", NULL, &wish.note}, {"--reveal", &wish.reveal, NULL},
-        {"--state", NULL, &state},    {"--stdin", &from_stdin, NULL}};
-    int status = ctl_options(ctl, "secret", help, argc, argv, options, 6, NULL, 0, &n_rest);
-    if (status >= 0) {
-        return status;
+    struct key_entry *entry = key_list_find(list, slice_of(id));
+    if (entry == NULL && strcmp(id, "env") == 0) {
+        result_fail(why, "the key \"env\" is the environment's and not in the ring; bring it in: "
+                         "printenv KOTORMODSYNC_SIGNING_SECRET | sigpostctl secret import -");
+    } else if (entry == NULL && strcmp(id, "file") == 0) {
+        result_fail(why, "the key \"file\" is the secret file's and not in the ring; bring it in: "
+                         "sigpostctl secret import FILE");
+    } else if (entry == NULL) {
+        result_fail(why, "there is no key \"%s\" in the ring; see: sigpostctl secret list", id);
     }
-    if (from_stdin && wish.reveal) {
-        return ctl_wrong_use(ctl, "secret",
-                             "--reveal shows a new random secret; --stdin gives one");
-    }
-    status = check_wish(ctl, &wish, state);
-    return status == CTL_DONE ? change_ring(ctl, &wish, from_stdin) : status;
+    return entry;
 }
 
-static int secret_list(struct ctl *ctl, int argc, char **argv)
+const char *secret_single(const struct config *config)
 {
-    size_t n_rest;
-    bool json = false;
-    const struct ctl_option options[] = {{"--json", &json, NULL}};
-    int status = ctl_options(ctl, "secret", help, argc, argv, options, 1, NULL, 0, &n_rest);
-    return status >= 0 ? status : secret_print_list(ctl, json);
+    struct result unused;
+    struct key_entry single = {.secret = NULL};
+    bool missing = false;
+    if (config->secrets.signing_secret != NULL) {
+        return "env";
+    }
+    bool read = secret_file_read(config->secrets.secret_file, &single, &missing, &unused);
+    if (!read || missing) {
+        return NULL;
+    }
+    key_entry_free(&single);
+    return "file";
 }
 
-static int secret_show(struct ctl *ctl, int argc, char **argv)
+bool secret_check_clock(const struct key_list *list, int64_t now_s, struct result *why)
 {
-    size_t n_rest;
-    bool reveal = false;
-    const char *id[1];
-    const struct ctl_option options[] = {{"--reveal", &reveal, NULL}};
-    int status = ctl_options(ctl, "secret", help, argc, argv, options, 1, id, 1, &n_rest);
-    if (status >= 0) {
-        return status;
-    }
-    return n_rest == 1 ? secret_print_key(ctl, id[0], reveal)
-                       : ctl_wrong_use(ctl, "secret", "the id of the key is missing");
-}
-
-static const struct verb {
-    const char *name;
-    int (*run)(struct ctl *ctl, int argc, char **argv);
-} verbs[] = {
-    {"init", secret_init}, {"list", secret_list}, {"add", secret_add}, {"show", secret_show}};
-
-int ctl_secret(struct ctl *ctl, int argc, char **argv)
-{
-    if (argc < 2) {
-        return ctl_wrong_use(ctl, "secret", "a verb is missing: init, list, add or show");
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        fputs(help, ctl->out);
-        return CTL_DONE;
-    }
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(argv[1], verbs[i].name) == 0) {
-            return verbs[i].run(ctl, argc - 1, argv + 1);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct key_entry *entry = &list->entries[i];
+        if (entry->created != KEY_TIME_NONE && entry->created > now_s + CLOCK_SLACK_S) {
+            char now[KEY_TIME_TEXT_MAX];
+            char made[KEY_TIME_TEXT_MAX];
+            key_time_format(now_s, now);
+            key_time_format(entry->created, made);
+            return result_fail(why,
+                               "the clock says %s, but key %s was made at %s; set the clock, or "
+                               "use --force",
+                               now, entry->id, made);
         }
     }
-    return ctl_wrong_use(ctl, "secret", "unknown verb \"%s\"; there are: init, list, add, show",
-                         argv[1]);
+    return true;
 }

@@ -5,24 +5,16 @@
 
 TestSuite(secret, .init = set_up, .fini = tear_down);
 
-static struct key_list list;
-
-static void read_list(size_t n)
-{
-    struct result why = RESULT_INIT;
-    bool missing;
-    key_list_free(&list);
-    cr_assert(keyring_file_read(ring_file, &list, &missing, &why), "%s", why.text);
-    cr_assert_eq(list.n, n);
-}
-
 Test(secret, init_makes_directory_ring_and_key)
 {
     struct stat info;
-    char expected[400];
+    char expected[700];
     cr_assert_eq(RUN("secret", "init", "--label", "production", "--note", "first"), CTL_DONE, "%s",
                  errors);
-    snprintf(expected, sizeof(expected), "key 2024-04-05 is active in %s\n", ring_file);
+    snprintf(expected, sizeof(expected),
+             "key 2024-04-05 is active in %s\n"
+             "no gateway runs on %s/state; it takes the ring when it starts\n",
+             ring_file, dir);
     cr_assert_str_eq(output, expected);
     cr_assert_eq(stat(ring_file, &info), 0);
     cr_assert_eq(info.st_mode & 0777, 0600);
@@ -31,8 +23,8 @@ Test(secret, init_makes_directory_ring_and_key)
     cr_assert_eq(info.st_mode & 0777, 0700);
     ring_file[strlen(ring_file)] = '/';
 
-    read_list(1);
-    const struct key_entry *entry = &list.entries[0];
+    read_ring(1);
+    const struct key_entry *entry = &ring.entries[0];
     cr_assert_eq(entry->secret_len, 64);
     cr_assert_eq(strspn(entry->secret, "0123456789abcdef"), 64);
     cr_assert_eq(entry->created, NOW);
@@ -43,23 +35,21 @@ Test(secret, init_makes_directory_ring_and_key)
 
     cr_assert_eq(RUN("secret", "init"), CTL_FAILED);
     EXPECT_ERROR("a ring already, with 1 keys; add one with: sigpostctl secret add");
-    read_list(1);
-    cr_assert_str_eq(list.entries[0].secret, first);
-    key_list_free(&list);
+    read_ring(1);
+    cr_assert_str_eq(ring.entries[0].secret, first);
 }
 
 Test(secret, init_reveals_only_when_asked)
 {
     char expected[200];
     cr_assert_eq(RUN("secret", "init", "--id", "k", "--reveal"), CTL_DONE);
-    read_list(1);
-    snprintf(expected, sizeof(expected), "\nsecret %s\n", list.entries[0].secret);
+    read_ring(1);
+    snprintf(expected, sizeof(expected), "\nsecret %s\n", ring.entries[0].secret);
     EXPECT_OUTPUT(expected);
     cr_assert_eq(RUN("secret", "add"), CTL_DONE);
-    read_list(2);
-    cr_assert_null(strstr(output, list.entries[1].secret));
-    cr_assert_str_neq(list.entries[0].secret, list.entries[1].secret, "random");
-    key_list_free(&list);
+    read_ring(2);
+    cr_assert_null(strstr(output, ring.entries[1].secret));
+    cr_assert_str_neq(ring.entries[0].secret, ring.entries[1].secret, "random");
 }
 
 Test(secret, init_does_not_make_parents)
@@ -83,11 +73,10 @@ Test(secret, add_with_all_its_options)
                  CTL_DONE);
     cr_assert_eq(RUN_WITH(" " SECRET "\n", "secret", "add", "--id", "given", "--stdin"), CTL_DONE);
     cr_assert_null(strstr(output, SECRET));
-    read_list(5);
-    cr_assert_eq(list.entries[3].state, KEY_PENDING);
-    cr_assert_str_eq(list.entries[3].label, "dev");
-    cr_assert_str_eq(list.entries[4].secret, SECRET);
-    key_list_free(&list);
+    read_ring(5);
+    cr_assert_eq(ring.entries[3].state, KEY_PENDING);
+    cr_assert_str_eq(ring.entries[3].label, "dev");
+    cr_assert_str_eq(ring.entries[4].secret, SECRET);
 }
 
 Test(secret, add_refuses)
@@ -113,8 +102,7 @@ Test(secret, add_refuses)
     EXPECT_ERROR("pending, active, retiring, revoked");
     cr_assert_eq(RUN("secret", "add", "--label", "a\nb"), CTL_WRONG_USE);
     cr_assert_eq(RUN("secret", "add", "--stdin", "--reveal"), CTL_WRONG_USE);
-    read_list(1);
-    key_list_free(&list);
+    read_ring(1);
     cr_assert_eq(chmod(ring_file, 0644), 0);
     cr_assert_eq(RUN("secret", "add"), CTL_FAILED);
     EXPECT_ERROR("chmod 600");
@@ -123,9 +111,9 @@ Test(secret, add_refuses)
 Test(secret, verbs)
 {
     cr_assert_eq(RUN("secret"), CTL_WRONG_USE);
-    EXPECT_ERROR("init, list, add or show");
-    cr_assert_eq(RUN("secret", "rotate"), CTL_WRONG_USE);
-    EXPECT_ERROR("unknown verb \"rotate\"; there are: init, list, add, show");
+    EXPECT_ERROR("a verb is missing: init, list, show, add, rotate, promote,");
+    cr_assert_eq(RUN("secret", "rotat"), CTL_WRONG_USE);
+    EXPECT_ERROR("unknown verb \"rotat\"; there are: init, list, show, add, rotate,");
     cr_assert_eq(RUN("secret", "show"), CTL_WRONG_USE);
     EXPECT_ERROR("the id of the key is missing");
 }
@@ -180,15 +168,77 @@ Test(secret, list_and_show_for_people)
     EXPECT_OUTPUT("there is no key; make one: sigpostctl secret init");
     put_key();
     cr_assert_eq(RUN("secret", "list"), CTL_DONE);
-    EXPECT_OUTPUT("ID  STATE     ACCEPTED");
+    EXPECT_OUTPUT("ID  STATE     ACCEPTED  AGE    LEFT   LAST USE");
     EXPECT_OUTPUT("\nk   active    yes ");
     cr_assert_null(strstr(output, SECRET));
     cr_assert_eq(RUN("secret", "show", "k"), CTL_DONE);
-    EXPECT_OUTPUT("state       active\n");
-    EXPECT_OUTPUT("secret      36 bytes; --reveal shows them\n");
+    EXPECT_OUTPUT("state           active\n");
+    EXPECT_OUTPUT("secret          36 bytes; --reveal shows them\n");
     cr_assert_null(strstr(output, SECRET));
     cr_assert_eq(RUN("secret", "show", "--reveal", "k"), CTL_DONE);
-    EXPECT_OUTPUT("secret      " SECRET "\n");
+    EXPECT_OUTPUT("secret          " SECRET "\n");
     cr_assert_eq(RUN("secret", "show", "other"), CTL_FAILED);
     EXPECT_ERROR("there is no key \"other\"");
+}
+
+Test(secret, list_tells_age_days_left_and_use)
+{
+    json_error_t error;
+    char with_nothing[400];
+    put_ring(KEY("old", "retiring",
+                 "created = \"2024-03-06T19:34:38Z\"; "
+                 "not_after = \"2024-04-15T19:34:38Z\";") ", " //
+             KEY("new", "active",
+                 "created = \"2024-04-05T19:33:38Z\"; label = \"production\";") ", " //
+             KEY("idle", "active", ""));
+    put_use("new", "2.0.0.0", 7, NOW - 3 * 86400);
+    put_use("old", "1.9", 2, NOW - 3600);
+    put_use("old", NULL, 1, NOW - 7200);
+    cr_assert_eq(RUN("secret", "list"), CTL_DONE, "%s", errors);
+    EXPECT_OUTPUT(
+        "ID    STATE     ACCEPTED  AGE    LEFT   LAST USE  DAY       WEEK      LABEL        "
+        "CLIENT VERSIONS\n");
+    EXPECT_OUTPUT(
+        "old   retiring  yes       30d    10d    60m       100 %     30.0 %    -            "
+        "1.9 66.7 %, none 33.3 %\n");
+    EXPECT_OUTPUT(
+        "new   active    yes       60s    -      3d        0 %       70.0 %    production   "
+        "2.0.0.0 100 %\n");
+    EXPECT_OUTPUT(
+        "idle  active    yes       -      -      -         0 %       0 %       -            "
+        "-\n");
+    cr_assert_eq(RUN("secret", "list", "--ids"), CTL_DONE);
+    cr_assert_str_eq(output, "old\nnew\nidle\n");
+    cr_assert_eq(RUN("secret", "list", "--ids", "--json"), CTL_WRONG_USE);
+
+    cr_assert_eq(RUN("secret", "list", "--json"), CTL_DONE);
+    json_t *array = json_loads(output, 0, &error);
+    const json_t *key = json_array_get(array, 0);
+    cr_assert_str_eq(json_text(key, "last_used"), "2024-04-05T18:34:38Z");
+    cr_assert_eq(json_integer_value(json_object_get(key, "age_days")), 30);
+    cr_assert_eq(json_integer_value(json_object_get(key, "days_left")), 10);
+    cr_assert_eq(json_integer_value(json_object_get(key, "requests_week")), 3);
+    cr_assert_float_eq(json_real_value(json_object_get(key, "share_day")), 1.0, 1e-9);
+    cr_assert_float_eq(json_real_value(json_object_get(key, "share_week")), 0.3, 1e-9);
+    const json_t *versions = json_object_get(key, "client_versions");
+    cr_assert_eq(json_array_size(versions), 2);
+    cr_assert_str_eq(json_text(json_array_get(versions, 0), "version"), "1.9");
+    cr_assert_eq(json_integer_value(json_object_get(json_array_get(versions, 0), "week")), 2);
+    key = json_array_get(array, 2);
+    cr_assert(json_is_null(json_object_get(key, "last_used")));
+    cr_assert(json_is_null(json_object_get(key, "age_days")));
+    json_decref(array);
+
+    cr_assert_eq(RUN("secret", "show", "old"), CTL_DONE);
+    EXPECT_OUTPUT("last week       3 of 10 requests, 30.0 %\n");
+    EXPECT_OUTPUT("client versions 1.9: 2 in the week, last in the hour of 2024-04-05T18:00:00Z\n");
+    cr_assert_eq(RUN("secret", "show", "old", "--json"), CTL_DONE);
+    cr_assert_null(strstr(output, "secret"));
+    cr_assert_eq(RUN("secret", "show", "old", "--json", "--reveal"), CTL_DONE);
+    EXPECT_OUTPUT("\"secret\": \"secret-of-the-key-old-0123456789\"");
+
+    snprintf(with_nothing, sizeof(with_nothing), "%s/state/" KEY_USAGE_FILE_NAME, dir);
+    put_file(with_nothing, 0600, "no counts");
+    cr_assert_eq(RUN("secret", "list"), CTL_DONE);
+    EXPECT_ERROR("warning: who uses the keys is not known: ");
 }
