@@ -93,13 +93,14 @@ struct spool_write {
     int fd; /* of the current segment, or -1 */
     uint64_t id;
     uint64_t first;
-    uint64_t end;              /* offset behind the last whole frame */
-    uint64_t limit;            /* frames end at or before */
-    uint64_t last;             /* sequence of the last frame written */
-    uint64_t next;             /* sequence of the next frame */
-    unsigned signals;          /* of the frames written since the last publishing */
-    bool unsynced;             /* written frames wait for a sync (interval) */
-    int64_t synced_ns;         /* monotonic: the last sync */
+    uint64_t end;      /* offset behind the last whole frame */
+    uint64_t size;     /* preallocated for it */
+    uint64_t limit;    /* frames end at or before: size, or less after a write that failed */
+    uint64_t last;     /* sequence of the last frame written */
+    uint64_t next;     /* sequence of the next frame */
+    unsigned signals;  /* of the frames written since the last publishing */
+    bool unsynced;     /* written frames wait for a sync (interval) */
+    int64_t synced_ns; /* monotonic: the last sync */
     struct spool_jobs waiting; /* taken from the queue, not yet written */
     struct iovec iov[SPOOL_IOV];
 };

@@ -2,7 +2,11 @@
  *
  * Room: the files together never take more than max_bytes. A closed segment counts with its
  * length, the current one with all that is preallocated for it, and a new one is made only if it
- * fits whole. Order on disk: the old segment is cut and synced; then the new one is made under a
+ * fits whole. Where the file system has less left, the new one is shorter, and a reserve stays free
+ * for cursors and for what others keep there. The reserve is touched for one purpose: when all that
+ * is in the spool has been read, a new segment is what lets the current one be deleted.
+ *
+ * Order on disk: the old segment is cut and synced; then the new one is made under a
  * temporary name, filled, synced, renamed, and the directory synced. So only the newest segment
  * can be torn.
  */
@@ -16,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TEMP_NAME "new.seg.tmp"
@@ -100,7 +105,7 @@ bool spool_segment_finish(struct spool *spool)
     pthread_mutex_lock(&spool->lock);
     struct spool_segment *segment = spool_segment_of(spool, w->first);
     segment->closed = true;
-    spool->allocated = spool->allocated - spool->segment_bytes + w->end;
+    spool->allocated = spool->allocated - w->size + w->end;
     spool->keeper_due = true;
     pthread_cond_signal(&spool->chores);
     pthread_mutex_unlock(&spool->lock);
@@ -151,7 +156,8 @@ static bool preallocate(int fd, uint64_t len)
 
 /* Makes the file under its name; its descriptor, or -1 and errno. *synced is false when it was the
  * sync that failed, after which errno is no matter of room. */
-static int make_file(struct spool *spool, const struct segment_header *header, bool *synced)
+static int make_file(struct spool *spool, const struct segment_header *header, uint64_t size,
+                     bool *synced)
 {
     *synced = true;
     char name[SEGMENT_NAME_LEN + 1];
@@ -162,7 +168,7 @@ static int make_file(struct spool *spool, const struct segment_header *header, b
     if (fd < 0) {
         return -1;
     }
-    bool made = preallocate(fd, spool->segment_bytes) && write_header(fd, header);
+    bool made = preallocate(fd, size) && write_header(fd, header);
     if (made) {
         made = *synced = spool_system.fdatasync(fd) == 0;
     }
@@ -180,12 +186,12 @@ static int make_file(struct spool *spool, const struct segment_header *header, b
     return fd;
 }
 
-static enum spool_room make_segment(struct spool *spool)
+static enum spool_room make_segment(struct spool *spool, uint64_t size)
 {
     struct spool_write *w = &spool->w;
     struct segment_header header = {random_id(), w->next, clock_wall_ns()};
     bool synced;
-    int fd = make_file(spool, &header, &synced);
+    int fd = make_file(spool, &header, size, &synced);
     if (fd < 0) {
         bool room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EMFILE ||
                     errno == ENFILE || errno == ENOMEM;
@@ -201,7 +207,7 @@ static enum spool_room make_segment(struct spool *spool)
     pthread_mutex_lock(&spool->lock);
     bool added = spool_segment_add(spool, &segment);
     if (added) {
-        spool->allocated += spool->segment_bytes;
+        spool->allocated += size;
         spool_readers_tell(spool, SPOOL_ALL_SIGNALS); /* woken at the next publishing */
     }
     pthread_mutex_unlock(&spool->lock);
@@ -216,9 +222,35 @@ static enum spool_room make_segment(struct spool *spool)
     w->id = header.id;
     w->first = w->next;
     w->end = SEGMENT_HEADER_LEN;
-    w->limit = spool->segment_bytes;
+    w->size = w->limit = size;
     w->last = w->next - 1;
     return SPOOL_ROOM;
+}
+
+/* Are there segments that only the want of a newer one keeps from being deleted? */
+static bool all_read(struct spool *spool)
+{
+    uint64_t acked;
+    pthread_mutex_lock(&spool->lock);
+    bool all = spool->n_segments != 0 && spool_cursor_slowest(spool, &acked) &&
+               acked >= spool->durable && acked >= spool->w.last;
+    pthread_mutex_unlock(&spool->lock);
+    return all;
+}
+
+/* How long the file system lets a new segment be; 0: too short for the longest record. */
+static uint64_t size_on_disk(struct spool *spool)
+{
+    struct statvfs fs;
+    if (fstatvfs(spool->dir_fd, &fs) != 0 || fs.f_blocks == 0) {
+        return spool->segment_bytes; /* it does not tell: writes will find out */
+    }
+    uint64_t least = SEGMENT_HEADER_LEN + spool_frame_max(spool->options.max_payload);
+    uint64_t unused = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uint64_t reserve = all_read(spool) ? 0 : 2 * least;
+    uint64_t room = unused > reserve ? unused - reserve : 0;
+    uint64_t size = room < spool->segment_bytes ? room : spool->segment_bytes;
+    return size >= least ? size : 0;
 }
 
 enum spool_room spool_segment_roll(struct spool *spool)
@@ -227,14 +259,15 @@ enum spool_room spool_segment_roll(struct spool *spool)
     pthread_mutex_lock(&spool->lock);
     uint64_t after = spool->allocated + spool->segment_bytes;
     if (w->fd >= 0) {
-        after = after - spool->segment_bytes + w->end;
+        after = after - w->size + w->end;
     }
     pthread_mutex_unlock(&spool->lock);
-    if (after > spool->options.max_bytes) {
+    uint64_t size = size_on_disk(spool);
+    if (after > spool->options.max_bytes || size == 0) {
         return SPOOL_NO_ROOM;
     }
     if (!spool_segment_finish(spool)) {
         return SPOOL_BROKEN;
     }
-    return make_segment(spool);
+    return make_segment(spool, size);
 }

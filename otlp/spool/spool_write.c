@@ -193,7 +193,7 @@ enum spool_room spool_write_group(struct spool *spool)
         whole = false;
     } else if (error != 0) {
         whole = cut_back(spool);
-        w->limit = error == EFBIG ? w->end : w->limit;
+        w->limit = w->end; /* the next segment may have room, or is let go for it */
     }
     if (!whole) {
         for (struct spool_job *job; (job = spool_jobs_pop(&written)) != NULL;) {

@@ -92,7 +92,7 @@ static bool next_fits(const struct spool_write *w)
 }
 
 /* A segment without a frame is not left behind for another that would hold no more: its limit was
- * lowered by the process' file size limit, which is tried again. */
+ * lowered by a write that found no room, which is tried again. */
 static enum spool_room make_fit(struct spool *spool)
 {
     struct spool_write *w = &spool->w;
@@ -100,7 +100,7 @@ static enum spool_room make_fit(struct spool *spool)
         return SPOOL_ROOM;
     }
     if (w->fd >= 0 && w->end == SEGMENT_HEADER_LEN) {
-        w->limit = spool->segment_bytes;
+        w->limit = w->size;
         return SPOOL_ROOM;
     }
     return spool_segment_roll(spool);
@@ -114,7 +114,7 @@ static bool write_waiting(struct spool *spool)
         enum spool_room room = make_fit(spool);
         if (room == SPOOL_ROOM) {
             room = spool_write_group(spool);
-            /* An EFBIG in a segment that holds frames: the next segment has room. */
+            /* In a segment that holds frames: the next one may have room. */
             if (room == SPOOL_NO_ROOM && !next_fits(w) && w->end > SEGMENT_HEADER_LEN) {
                 continue;
             }

@@ -220,7 +220,8 @@ static void settle(struct inode *inode)
     inode->last = &inode->changes;
 }
 
-/* --- what the program does ---------------------------------------------------------------------- */
+/* --- what the program does ----------------------------------------------------------------------
+ */
 
 /* Begins a change: locked from here to end_change. False: the disk is frozen. */
 static bool begin_change(void)
@@ -554,7 +555,8 @@ int __wrap_fdatasync(int fd)
     return sync_unless(fd, DISK_NO_FDATASYNC);
 }
 
-/* --- what the test does ------------------------------------------------------------------------- */
+/* --- what the test does -------------------------------------------------------------------------
+ */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {

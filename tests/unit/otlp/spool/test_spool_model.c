@@ -1,6 +1,6 @@
-/* The spool against a model, on a disk that forgets (model_disk.h): appends, reads, acknowledgements,
- * seeks, clean closings in random order; the disk freezes at a random change, also during recovery;
- * the next life begins with what survived. However it went:
+/* The spool against a model, on a disk that forgets (model_disk.h): appends, reads,
+ * acknowledgements, seeks, clean closings in random order; the disk freezes at a random change,
+ * also during recovery; the next life begins with what survived. However it went:
  *   - a reader gets every record that was answered "durable" and that it has not acknowledged,
  *     whole, in the order in which they were appended;
  *   - nothing that was refused, and nothing that was never appended, is read;
@@ -39,7 +39,7 @@ struct model_reader {
     uint64_t number, sequence; /* the last one read */
     uint64_t acked;            /* number of the last record ever acknowledged */
     uint64_t cursor;           /* sequence that the spool's cursor has at least reached */
-    uint64_t next;             /* after a clean closing: the sequence before which nothing may come */
+    uint64_t next; /* after a clean closing: the sequence before which nothing may come */
 };
 
 struct model {
@@ -47,7 +47,7 @@ struct model {
     uint64_t random;
     enum spool_sync sync;
     bool power_cuts; /* else only the process is killed */
-    uint64_t last; /* number of the last record appended */
+    uint64_t last;   /* number of the last record appended */
     struct model_record records[RECORDS + 1];
     struct model_reader readers[READERS];
     uint64_t number_of[SEQUENCES]; /* by sequence; 0: was never read */
@@ -73,7 +73,8 @@ static uint64_t below(struct model *m, uint64_t n)
     return disk_below(&m->random, n);
 }
 
-/* --- one life ----------------------------------------------------------------------------------- */
+/* --- one life -----------------------------------------------------------------------------------
+ */
 
 static void on_answer(void *arg, enum spool_outcome outcome)
 {
@@ -129,7 +130,8 @@ static bool read_next(struct model *m, struct model_reader *r)
         wrong(m, "record %llu was refused, and read", (unsigned long long)number);
     }
     if (frame.sequence <= r->sequence || number <= r->number || frame.sequence < r->next) {
-        wrong(m, "record %llu, sequence %llu came after record %llu, sequence %llu, wanted from %llu",
+        wrong(m,
+              "record %llu, sequence %llu came after record %llu, sequence %llu, wanted from %llu",
               (unsigned long long)number, (unsigned long long)frame.sequence,
               (unsigned long long)r->number, (unsigned long long)r->sequence,
               (unsigned long long)r->next);
@@ -312,7 +314,8 @@ static void take_stock(struct model *m)
     end_life(m);
 }
 
-/* --- the tests ------------------------------------------------------------------------------------ */
+/* --- the tests
+ * ------------------------------------------------------------------------------------ */
 
 /* Empty when nothing was wrong. The caller frees it. */
 static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync sync,

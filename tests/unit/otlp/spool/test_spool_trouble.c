@@ -442,6 +442,40 @@ Test(trouble, a_small_tmpfs_fills_and_drains)
     }
 }
 
+/* A disk that has no room for two segments of the wished length must not be the end of the spool,
+ * and what the reserve is for stays possible: the cursor is written on the full disk. */
+Test(trouble, a_disk_shorter_than_two_segments_goes_on_and_on)
+{
+    if (mount("none", f.dir, "tmpfs", 0, "size=512k,mode=700") != 0) {
+        cr_skip_test("mounting is not permitted here");
+    }
+    mounted = true;
+    struct spool_options options = fixture_options(&f);
+    options.max_bytes = 1 << 30;
+    options.segment_bytes = 400 << 10;
+    uint64_t next = 1;
+    for (int round = 0; round < 12; round++) {
+        spool_system.fallocate = round % 3 == 2 ? no_fallocate : fallocate;
+        enum spool_outcome outcome;
+        fixture_open(&f, &options);
+        struct spool_reader *reader = reader_open(&f, "otlp");
+        uint64_t n = fill(next, &outcome);
+        cr_assert_eq(outcome, SPOOL_FULL);
+        cr_assert_gt(n, 20, "round %d: only %llu", round, (unsigned long long)n);
+        cr_assert(reads_range(reader, next, next + n - 1));
+        next += n;
+        spool_reader_ack(reader, UINT64_MAX);
+        if (round % 2 == 0) { /* full and read, and only then closed */
+            cr_assert_eq(append_one(&f, next, 4000), SPOOL_DURABLE);
+            cr_assert(reads_range(reader, next, next));
+            spool_reader_ack(reader, UINT64_MAX);
+            next++;
+        }
+        spool_reader_close(reader);
+        fixture_close(&f);
+    }
+}
+
 /* ulimit -f: preallocation is refused, writes come back short, then with EFBIG; the next segment
  * has room again. */
 Test(trouble, a_file_size_limit_shortens_segments)
