@@ -136,8 +136,8 @@ static enum segment_step header_at(struct segment_scan *scan, uint64_t pos,
         return fetched == FETCH_ERROR ? SEGMENT_ERROR : SEGMENT_BAD;
     }
     bool fits = segment_frame_decode(scan->data + (pos - scan->at), frame) &&
-                frame->segment_id == scan->id && frame->sequence > scan->previous &&
-                frame->total <= scan->limit - pos;
+                (frame->segment_id == scan->id || scan->id == SEGMENT_ANY_ID) &&
+                frame->sequence > scan->previous && frame->total <= scan->limit - pos;
     return fits ? SEGMENT_FRAME : SEGMENT_BAD;
 }
 

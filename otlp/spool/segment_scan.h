@@ -28,6 +28,9 @@ struct segment_scan {
     size_t len;
 };
 
+/* For a segment whose header is lost: frames of whatever id are taken. */
+#define SEGMENT_ANY_ID 0
+
 enum segment_step {
     SEGMENT_FRAME,
     SEGMENT_END,  /* the limit, or only zeros up to it */

@@ -3,8 +3,9 @@
  * Only the newest segment can be torn (spool_segments.c), so only that one is read; the others are
  * believed by their header and checked while they are read. What is found:
  *   - a temporary file of ours: removed;
- *   - a header that is damaged while the first frame is sound: the header is made anew from the
- *     file's name and that frame; otherwise the file is moved to the quarantine whole;
+ *   - a file that cannot be read now: it stays in the list, its readers try again;
+ *   - a header that is damaged: it is made anew from the file's name and the first sound frame;
+ *     without one the file is moved to the quarantine whole;
  *   - in the newest: damage with sound frames behind it is set aside and stepped over; damage with
  *     none behind it (a torn write) is set aside and cut off.
  * Writing always goes on in a new segment. Sequences go on above everything seen: file names,
@@ -107,47 +108,57 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static bool read_exactly(int fd, uint8_t *to, size_t len, uint64_t offset)
+/* The header as it is in the file: FRAME when it is sound, BAD, or ERROR: it cannot be read. */
+static enum segment_step read_header(int fd, uint64_t first, struct segment_header *header)
 {
-    while (len != 0) {
-        ssize_t got = pread(fd, to, len, (off_t)offset);
+    uint8_t bytes[SEGMENT_HEADER_LEN];
+    size_t len = 0;
+    *header = (struct segment_header){0};
+    while (len < sizeof(bytes)) {
+        ssize_t got = pread(fd, bytes + len, sizeof(bytes) - len, (off_t)len);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got <= 0) {
-            return false;
+            return got < 0 ? SEGMENT_ERROR : SEGMENT_BAD;
         }
-        to += got;
-        offset += (uint64_t)got;
-        len -= (size_t)got;
+        len += (size_t)got;
     }
-    return true;
+    bool sound = segment_header_decode(bytes, header) && header->first_sequence == first;
+    return sound ? SEGMENT_FRAME : SEGMENT_BAD;
 }
 
-/* A new header from the file's name and the first frame, when that frame is sound. */
-static bool rebuild_header(struct spool *spool, int fd, uint64_t first, uint64_t size,
-                           struct segment_header *header)
+/* A damaged header's place is taken by one that follows from the file's name and its first sound
+ * frame. FRAME, BAD when no frame is sound, or ERROR as above. `after`: where the next segment
+ * begins, or 0. */
+static enum segment_step rebuild_header(struct spool *spool, int fd, const struct stat *st,
+                                        uint64_t first, uint64_t after,
+                                        struct segment_header *header)
 {
-    _Static_assert(SEGMENT_FRAME_LEN >= SEGMENT_HEADER_LEN, "bytes holds either header");
-    uint8_t bytes[SEGMENT_FRAME_LEN];
-    struct segment_frame frame;
-    if (!read_exactly(fd, bytes, SEGMENT_FRAME_LEN, SEGMENT_HEADER_LEN) ||
-        !segment_frame_decode(bytes, &frame) || frame.sequence != first) {
-        return false;
-    }
     struct segment_scan scan = {0};
+    struct segment_frame frame;
     const uint8_t *sound;
-    segment_scan_start(&scan, fd, frame.segment_id, SEGMENT_HEADER_LEN, size, first - 1);
-    bool ok = segment_scan_next(&scan, &frame, &sound) == SEGMENT_FRAME;
+    segment_scan_start(&scan, fd, SEGMENT_ANY_ID, SEGMENT_HEADER_LEN, (uint64_t)st->st_size,
+                       first - 1);
+    enum segment_step step = segment_scan_next(&scan, &frame, &sound);
+    if (step == SEGMENT_BAD && segment_scan_resync(&scan, &scan.pos) == SEGMENT_FRAME) {
+        step = segment_scan_next(&scan, &frame, &sound);
+    }
+    int error = scan.error;
     segment_scan_free(&scan);
-    if (!ok) {
-        return false;
+    if (step != SEGMENT_FRAME || (after != 0 && frame.sequence >= after)) {
+        return error != 0 ? SEGMENT_ERROR : SEGMENT_BAD;
     }
     *header = (struct segment_header){frame.segment_id, first, frame.arrived_ns};
     spool_quarantine_range(spool, fd, first, 0, SEGMENT_HEADER_LEN, "segment header");
+    uint8_t bytes[SEGMENT_HEADER_LEN];
     segment_header_encode(header, bytes);
-    return pwrite(fd, bytes, SEGMENT_HEADER_LEN, 0) == SEGMENT_HEADER_LEN &&
-           spool_system.fdatasync(fd) == 0;
+    if (pwrite(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) ||
+        spool_system.fdatasync(fd) != 0) {
+        LOG_WARN("spool: a segment's new header could not be written; the next start makes it anew",
+                 LOG_STR("dir", spool->dir), LOG_INT("first", first));
+    }
+    return SEGMENT_FRAME;
 }
 
 /* A file that cannot be opened now (no descriptors, no rights, a bad disk) holds promised records:
@@ -167,26 +178,36 @@ static bool add_unopened(struct spool *spool, const char *name, int error, uint6
 }
 
 /* Reads a segment's header into *out, mending or moving aside what is damaged. False: it is not for
- * the list. *fd is -1 when it could not be opened. */
-static bool open_found(struct spool *spool, uint64_t first, struct spool_segment *out, int *fd)
+ * the list. *fd is -1 when it could not be opened or read. */
+static bool open_found(struct spool *spool, uint64_t first, uint64_t after,
+                       struct spool_segment *out, int *fd)
 {
     char name[SEGMENT_NAME_LEN + 1];
     segment_name(first, name);
     *out = (struct spool_segment){.first = first, .closed = true};
     *fd = openat(spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
-    uint8_t bytes[SEGMENT_HEADER_LEN];
     struct segment_header header = {0};
+    bool listed = false;
     if (*fd < 0) {
         return add_unopened(spool, name, errno, &out->used);
     }
-    if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    enum segment_step step = SEGMENT_ERROR;
+    if (fstat(*fd, &st) == 0) {
+        if (!S_ISREG(st.st_mode)) {
+            goto leave;
+        }
+        step = first != 0 ? read_header(*fd, first, &header) : SEGMENT_BAD;
+        if (step == SEGMENT_BAD && first != 0) {
+            step = rebuild_header(spool, *fd, &st, first, after, &header);
+        }
+    }
+    if (step == SEGMENT_ERROR) {
+        listed = add_unopened(spool, name, EIO, &out->used);
         goto leave;
     }
     out->used = (uint64_t)st.st_size;
-    bool sound = first != 0 && read_exactly(*fd, bytes, sizeof(bytes), 0) &&
-                 segment_header_decode(bytes, &header) && header.first_sequence == first;
-    if (!sound && !(first != 0 && rebuild_header(spool, *fd, first, out->used, &header))) {
+    if (step != SEGMENT_FRAME) {
         saw_sequence(spool, first + out->used / SEGMENT_FRAME_LEN);
         spool_quarantine_file(spool, name, "segment header");
         goto leave;
@@ -198,7 +219,7 @@ static bool open_found(struct spool *spool, uint64_t first, struct spool_segment
 leave:
     close(*fd);
     *fd = -1;
-    return false;
+    return listed;
 }
 
 /* Damage at scan->pos: sets it aside and steps over it. False when nothing sound is behind it. */
@@ -269,7 +290,7 @@ static bool add_segments(struct spool *spool, const struct found *found)
         struct spool_segment segment;
         int fd;
         saw_sequence(spool, found->firsts[i]); /* no new file gets a name that is taken */
-        if (!open_found(spool, found->firsts[i], &segment, &fd)) {
+        if (!open_found(spool, found->firsts[i], after, &segment, &fd)) {
             continue;
         }
         if (after != 0) {

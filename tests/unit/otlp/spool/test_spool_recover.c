@@ -229,7 +229,37 @@ Test(recover, sequences_that_were_cut_off_are_not_used_again)
     free(bytes);
 }
 
-Test(recover, a_segment_without_a_sound_header_or_first_frame_is_set_aside_whole)
+/* A bad block at the beginning of a segment costs what was in it, not the segment. */
+Test(recover, a_damaged_first_block_costs_no_more_than_its_records)
+{
+    for (int newest = 0; newest <= 1; newest++) {
+        fixture_open(&f, NULL);
+        cr_assert_eq(append_range(&f, 1, newest ? 60 : 500), newest ? 60 : 500);
+        fixture_close(&f);
+        char path[512];
+        path_in(&f, "0000000000000001.seg", path);
+        size_t len;
+        char *bytes = load_file(path, &len);
+        memset(bytes, 0, 4096);
+        save_file(path, bytes, len);
+        fixture_open(&f, NULL);
+        struct spool_reader *reader = reader_open(&f, "otlp");
+        uint64_t sequence, first = read_one(reader, &sequence);
+        cr_assert(first > 1 && first < 20, "%llu", (unsigned long long)first);
+        cr_assert_eq(sequence, first);
+        cr_assert(reads_range(reader, first + 1, newest ? 60 : 500));
+        cr_assert_eq(stats_of(&f).quarantined, 2, "the header, and what was behind it");
+        cr_assert_eq(count_files(&f, "quarantine", ".bad", NULL), 2);
+        spool_reader_close(reader);
+        fixture_close(&f);
+        free(bytes);
+        fixture_empty(f.dir);
+        fixture_start(&f);
+    }
+    fixture_open(&f, NULL);
+}
+
+Test(recover, a_segment_without_a_sound_frame_is_set_aside_whole)
 {
     fixture_open(&f, NULL);
     append_range(&f, 1, 500);
@@ -238,7 +268,7 @@ Test(recover, a_segment_without_a_sound_header_or_first_frame_is_set_aside_whole
     path_in(&f, "0000000000000001.seg", path);
     size_t len;
     char *bytes = load_file(path, &len);
-    memset(bytes, 0xaa, 200);
+    memset(bytes, 0xaa, len);
     save_file(path, bytes, len);
     path_in(&f, "0000000000009999.seg", path);
     save_file(path, "no segment at all", 17);
