@@ -2,14 +2,13 @@
 #include "gateway/gateway.h"
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "gateway/destinations.h"
 #include "gateway/health.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 void gateway_say_warnings(const struct config *config, char *const *environment)
 {
@@ -97,14 +96,6 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     return true;
 }
 
-static bool make_state_dir(const char *dir, struct result *why)
-{
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        return result_fail_errno(why, errno, "state.dir: cannot make %s", dir);
-    }
-    return true;
-}
-
 static enum spool_sync spool_sync_of(enum config_sync sync)
 {
     switch (sync) {
@@ -130,7 +121,7 @@ static bool open_spool(struct gateway *gateway, struct result *why)
         .wait_ns = config->spool.wait,
         .sync = spool_sync_of(config->spool.sync),
     };
-    if (!make_state_dir(config->state.dir, why)) {
+    if (!directory_make("state.dir:", config->state.dir, why)) {
         return false;
     }
     gateway->spool = spool_open(&options, gateway->metrics, why);

@@ -3,6 +3,7 @@
 #include "otlp/spool/spool_internal.h"
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -49,44 +50,10 @@ static bool choose_sizes(struct spool *spool, struct result *why)
     return true;
 }
 
-/* The new directory's entry must last as well. */
-static bool sync_parent(const char *dir)
-{
-    char *copy = strdup(dir);
-    if (copy == NULL) {
-        return false;
-    }
-    size_t len = strlen(copy);
-    while (len > 1 && copy[len - 1] == '/') {
-        copy[--len] = '\0';
-    }
-    char *slash = strrchr(copy, '/');
-    const char *parent = ".";
-    if (slash != NULL) {
-        slash[slash == copy ? 1 : 0] = '\0';
-        parent = copy;
-    }
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(copy);
-    errno = error;
-    return ok;
-}
-
 static bool open_directory(struct spool *spool, struct result *why)
 {
-    bool made = mkdir(spool->dir, 0700) == 0;
-    if (!made && errno != EEXIST) {
-        return result_fail_errno(why, errno, "spool directory %s: cannot be made", spool->dir);
-    }
-    /* Also when it was there: a process that made it may have been killed before this. */
-    if (!sync_parent(spool->dir) && made) {
-        return result_fail_errno(why, errno, "spool directory %s: its parent cannot be synced",
-                                 spool->dir);
+    if (!directory_make("spool directory", spool->dir, why)) {
+        return false;
     }
     spool->dir_fd = open(spool->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
