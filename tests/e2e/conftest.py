@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import collector as collector_module  # noqa: E402
 from harness import process  # noqa: E402
-from harness.collector import Collector  # noqa: E402
+from harness.collector import Collector, DeployedCollector  # noqa: E402
 from harness.gateway import Gateway  # noqa: E402
 from harness.prometheus import Prometheus  # noqa: E402
 
@@ -40,8 +40,16 @@ class House:
         collector = self._keep(Collector(self._place("collector"), collector_module.program()))
         return collector.start() if start else collector
 
-    def prometheus(self, **targets):
-        return self._keep(Prometheus(self._place("prometheus"), targets)).start()
+    def deployed_collector(self, *overlays, **env):
+        """One that runs the configurations of deploy/collector."""
+        return self._keep(
+            DeployedCollector(self._place("collector"), collector_module.program(), overlays, env)
+        ).start()
+
+    def prometheus(self, options=(), more=None, **targets):
+        return self._keep(
+            Prometheus(self._place("prometheus"), targets, options, **(more or {}))
+        ).start()
 
     def gateway_to(self, collector, config=None, **options):
         """A gateway whose only destination is this Collector."""

@@ -117,3 +117,40 @@ class Collector:
         """Waits for an item of that name and returns all of them; a Collector that is shared has
         those of other tests too."""
         return [item for item in self.wait_names([name], timeout) if item["name"] == name]
+
+
+class DeployedCollector:
+    """Runs deploy/collector/config.yaml with overlays, on ports of its own by the environment."""
+
+    def __init__(self, directory, binary, overlays, env):
+        self.dir = directory
+        self.dir.mkdir(parents=True, exist_ok=True)
+        names = ("OTLP_HTTP_PORT", "OTLP_GRPC_PORT", "METRICS_PORT", "SELF_PORT", "HEALTH_PORT")
+        ports = {name: free_port() for name in names}
+        self.otlp, self.prometheus = ports["OTLP_HTTP_PORT"], ports["METRICS_PORT"]
+        self.own, self.health = ports["SELF_PORT"], ports["HEALTH_PORT"]
+        self.url = f"http://127.0.0.1:{self.otlp}"
+        self.queue = self.dir / "queue"
+        self.env = {
+            **os.environ,
+            **{name: str(port) for name, port in ports.items()},
+            "LISTEN_ADDRESS": "127.0.0.1",
+            "QUEUE_DIR": str(self.queue),
+            **env,
+        }
+        self.argv = [binary, *config_options(*overlays)]
+        self.process = None
+
+    def start(self):
+        self.process = Process("collector", self.argv, self.dir / "collector.log", env=self.env)
+        self.process.wait_ready(lambda: accepts(self.health) and accepts(self.otlp), 20)
+        return self
+
+    def close(self):
+        if self.process is not None:
+            self.process.kill()
+
+
+def config_options(*overlays):
+    files = [f"{name}.yaml" for name in ("config", *overlays)]
+    return [word for file in files for word in ("--config", TREE / "deploy/collector" / file)]

@@ -1,6 +1,7 @@
 """A real Prometheus that scrapes every second, asked through its own API."""
 
 import json
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -8,8 +9,9 @@ from .process import Process, free_port, wait_until
 
 
 class Prometheus:
-    def __init__(self, directory, targets):
-        """targets: {job: (port, path)}"""
+    def __init__(self, directory, targets, options=(), **more):
+        """targets: {job: (port, path)}; options: of the command line; more: groups of the
+        configuration."""
         self.dir = directory
         self.dir.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -23,7 +25,12 @@ class Prometheus:
             for job, (port, path) in targets.items()
         ]
         # JSON is YAML.
-        config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "scrape_configs": jobs,
+            **more,
+        }
+        self.options = list(options)
         (self.dir / "prometheus.yml").write_text(json.dumps(config))
 
     def start(self):
@@ -34,6 +41,7 @@ class Prometheus:
                 f"--config.file={self.dir / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self.dir / 'tsdb'}",
                 f"--web.listen-address=127.0.0.1:{self.port}",
+                *self.options,
             ],
             self.dir / "prometheus.log",
         )
@@ -47,14 +55,27 @@ class Prometheus:
         except OSError:
             return False
 
+    def _ask(self, what, **parameters):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{what}?" + urllib.parse.urlencode(parameters)
+        try:
+            answer = json.load(urllib.request.urlopen(url, timeout=5))
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{parameters}: {refused.read().decode()}") from None
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
     def query(self, expression):
         """[(labels, value)] of an instant query."""
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode(
-            {"query": expression}
-        )
-        answer = json.load(urllib.request.urlopen(url, timeout=5))
-        assert answer["status"] == "success", answer
-        return [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]]
+        rows = self._ask("query", query=expression)["result"]
+        return [(row["metric"], float(row["value"][1])) for row in rows]
+
+    def query_range(self, expression, start, end, step=1):
+        """[(labels, [value...])]"""
+        rows = self._ask("query_range", query=expression, start=start, end=end, step=step)["result"]
+        return [(row["metric"], [float(v) for _, v in row["values"]]) for row in rows]
+
+    def label_values(self, series, label):
+        return self._ask(f"label/{label}/values", **{"match[]": series})
 
     def value(self, expression):
         rows = self.query(expression)
