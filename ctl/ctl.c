@@ -12,6 +12,8 @@ static const char help[] =
     "  secret VERB                 the keys that the gateway believes: making, rotating, ending\n"
     "  sign PATH                   the headers of a signed request, or a curl command\n"
     "  verify --path PATH          whether the gateway would believe these headers, and why not\n"
+    "  explain                     the same rule by rule, also for a pasted curl command\n"
+    "  doctor URL                  what is wrong between here and a running gateway\n"
     "\n"
     "  -c, --config FILE   the gateway's configuration (" CONFIG_DEFAULT_FILE " if it is there);\n"
     "                      its environment variables count, too\n"
@@ -23,7 +25,12 @@ static const char help[] =
 static const struct noun {
     const char *name;
     int (*run)(struct ctl *ctl, int argc, char **argv);
-} nouns[] = {{"secret", ctl_secret}, {"sign", ctl_sign}, {"verify", ctl_verify}};
+} nouns[] = {{"secret", ctl_secret},
+             {"sign", ctl_sign},
+             {"verify", ctl_verify},
+             {"explain", ctl_explain},
+             {"doctor", ctl_doctor}};
+#define NOUN_NAMES "secret, sign, verify, explain, doctor"
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
 __attribute__((format(printf, 3, 0))) static void put_line(struct ctl *ctl, const char *prefix,
@@ -192,7 +199,7 @@ static int run_noun(struct ctl *ctl, int argc, char **argv)
             return nouns[i].run(ctl, argc, argv);
         }
     }
-    return ctl_wrong_use(ctl, "", "unknown noun \"%s\"; there are: secret, sign, verify", argv[0]);
+    return ctl_wrong_use(ctl, "", "unknown noun \"%s\"; there are: " NOUN_NAMES, argv[0]);
 }
 
 static int run(struct ctl *ctl, int argc, char **argv)
@@ -219,7 +226,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
         }
     }
     if (at >= argc) {
-        return ctl_wrong_use(ctl, "", "a noun is missing: secret, sign or verify");
+        return ctl_wrong_use(ctl, "", "a noun is missing: " NOUN_NAMES);
     }
     return run_noun(ctl, argc - at, argv + at);
 }

@@ -1,0 +1,26 @@
+/* shell_words.h: cuts a pasted command into words, as a shell does with what was typed.
+ *
+ * Known: blanks, backslashes, backslash-newline (also before CR LF), '...', "...", $'...', comments
+ * and redirections (both left out); the command ends at a line's end, |, & or ;. What only the
+ * shell that ran it could fill in ($NAME, $(...), `...`) is refused. Pure.
+ */
+#ifndef SIGPOST_CTL_SHELL_WORDS_H
+#define SIGPOST_CTL_SHELL_WORDS_H
+
+#include "base/result.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct shell_words {
+    char **items; /* each NUL-terminated; owned */
+    size_t n;
+};
+
+/* The words of the first command in text, which holds no NUL. False and a sentence with the line,
+ * and *words empty, when a quote is not closed or something is to be filled in. */
+bool shell_words_split(struct slice text, struct shell_words *words, struct result *why);
+void shell_words_free(struct shell_words *words);
+
+#endif
