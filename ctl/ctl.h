@@ -32,6 +32,7 @@ int ctl_sign(struct ctl *ctl, int argc, char **argv);
 int ctl_verify(struct ctl *ctl, int argc, char **argv);
 int ctl_explain(struct ctl *ctl, int argc, char **argv);
 int ctl_doctor(struct ctl *ctl, int argc, char **argv);
+int ctl_health(struct ctl *ctl, int argc, char **argv);
 int ctl_secret(struct ctl *ctl, int argc, char **argv);
 
 /* Write "sigpostctl: sentence" and return CTL_FAILED, or CTL_WRONG_USE with where to find help. */

@@ -9,7 +9,9 @@ import subprocess
 import pytest
 
 from harness import payload
-from harness.process import TREE, wait_until
+from harness.gateway import write_ring
+from harness.process import BIN, TREE, wait_until
+from harness.signing import SECRET
 
 EXPOSURE_MAX = "15"  # tenths; systemd-analyze security
 
@@ -108,3 +110,32 @@ def test_the_daemon_needs_no_call_that_its_unit_denies(house, tmp_path):
     assert {"fdatasync", "accept4", "openat"} <= used, "strace saw the daemon at work"
     denied = used - allowed_calls((TREE / "deploy/systemd/sigpost.service.in").read_text())
     assert not denied
+
+
+def health(gateway, *arguments):
+    command = [BIN / "sigpostctl", "-c", gateway.config_path, "health", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=gateway.environment())
+
+
+def test_the_tool_asks_where_the_daemon_listens(house):
+    gateway = house.gateway()
+    said = health(gateway)
+    assert (said.returncode, said.stderr) == (0, "") and '"status":' in said.stdout
+    assert health(gateway, "--ready", f"http://127.0.0.1:{gateway.port}/").returncode == 0
+    gateway.configure({"server": {"listen": f":{gateway.port}"}})
+    assert health(gateway).returncode == 0
+    gateway.terminate()
+    assert health(gateway).returncode == 1
+
+
+def test_the_tool_says_that_a_gateway_is_not_ready(house):
+    gateway = house.gateway(secret=None, start=False)
+    write_ring(gateway, {"id": "k", "secret": SECRET, "state": "active"})
+    gateway.start()
+    assert health(gateway, "--ready").returncode == 0
+    write_ring(gateway, text="keys = (")
+    wait_until(lambda: gateway.ready().status == 503, what="the broken ring to be noticed")
+    assert health(gateway).returncode == 0
+    said = health(gateway, "--ready")
+    assert said.returncode == 1 and "degraded" in said.stdout
+    assert "/health/ready answered 503" in said.stderr
