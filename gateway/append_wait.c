@@ -1,24 +1,27 @@
 /* append_wait.c: see append_wait.h.
  *
- * Three things may happen to a waiting append, in any order: the spool settles it (message), the
- * deadline passes (timeout), the client goes (pool disposal). The message always comes, once, and
- * frees it; the other two only clear `req`.
+ * Three things may happen to a waiting append, in any order: the spool settles it (its ticket comes
+ * back), the deadline passes (timeout), the client goes (pool disposal). The ticket always comes,
+ * once, and frees it; the other two only clear `req`.
  */
 #include "gateway/append_wait.h"
 
+#include "gateway/append_queue.h"
 #include "gateway/reply.h"
 
 #include <stdlib.h>
 
+#define SPARE_MAX 256 /* waits that a worker keeps for the next requests */
+
 struct append_wait {
-    h2o_multithread_message_t message;
+    struct spool_ticket ticket;
     h2o_timeout_entry_t deadline;
     struct worker *worker;
     h2o_req_t *req;            /* NULL once answered or gone */
     struct append_wait **hook; /* in the request's pool, points back here while req is set */
+    struct append_wait *next_spare;
     int64_t started_ns;
     enum reason verdict; /* when it is durable */
-    enum spool_outcome outcome;
     bool tracked; /* `repeat` is known: its outcome is its repeats' too */
     bool counted; /* an exact repeat is not */
     struct repeat_id repeat;
@@ -29,14 +32,19 @@ struct append_wait {
     struct repeat_waiter waiter; /* of a repeat */
 };
 
-/* The request is no longer this append's to answer. Returns it. */
+static void detach(struct append_wait *wait)
+{
+    *wait->hook = NULL;
+    wait->req = NULL;
+    h2o_timeout_unlink(&wait->deadline);
+}
+
+/* The request, to be answered now, or NULL when it is gone or was answered. */
 static h2o_req_t *let_go(struct append_wait *wait)
 {
     h2o_req_t *req = wait->req;
     if (req != NULL) {
-        *wait->hook = NULL;
-        wait->req = NULL;
-        h2o_timeout_unlink(&wait->deadline);
+        detach(wait);
     }
     return req;
 }
@@ -45,7 +53,7 @@ static void on_pool_disposed(void *hook_)
 {
     struct append_wait **hook = hook_;
     if (*hook != NULL) {
-        let_go(*hook);
+        detach(*hook);
     }
 }
 
@@ -68,30 +76,6 @@ static void on_deadline(h2o_timeout_entry_t *entry)
     }
 }
 
-static void send_outcome(struct append_wait *wait, enum spool_outcome outcome)
-{
-    wait->outcome = outcome;
-    h2o_multithread_send_message(&wait->worker->settled, &wait->message);
-}
-
-/* On the spool's thread: nothing of `wait` but what settling needs may be touched, and nothing at
- * all once its outcome was sent. */
-static void on_done(void *arg, enum spool_outcome outcome)
-{
-    struct append_wait *wait = arg;
-    struct repeat_waiter *waiter = NULL;
-    if (wait->tracked) {
-        waiter =
-            repeats_settle(wait->worker->gateway->repeats, &wait->repeat, outcome == SPOOL_DURABLE);
-    }
-    while (waiter != NULL) {
-        struct repeat_waiter *next = waiter->next;
-        send_outcome(H2O_STRUCT_FROM_MEMBER(struct append_wait, waiter, waiter), outcome);
-        waiter = next;
-    }
-    send_outcome(wait, outcome);
-}
-
 static void answer_accepted(struct worker *worker, h2o_req_t *req, enum reason verdict,
                             int64_t started_ns)
 {
@@ -99,13 +83,46 @@ static void answer_accepted(struct worker *worker, h2o_req_t *req, enum reason v
     reply_export_ok(req);
 }
 
+static struct append_wait *take_memory(struct worker *worker)
+{
+    struct append_wait *wait = worker->spare_waits;
+    if (wait == NULL) {
+        return malloc(sizeof(*wait));
+    }
+    worker->spare_waits = wait->next_spare;
+    worker->n_spare_waits--;
+    return wait;
+}
+
+static void give_memory(struct worker *worker, struct append_wait *wait)
+{
+    if (worker->n_spare_waits == SPARE_MAX) {
+        free(wait);
+        return;
+    }
+    wait->next_spare = worker->spare_waits;
+    worker->spare_waits = wait;
+    worker->n_spare_waits++;
+}
+
+void append_wait_free_spare(struct worker *worker)
+{
+    while (worker->spare_waits != NULL) {
+        struct append_wait *wait = worker->spare_waits;
+        worker->spare_waits = wait->next_spare;
+        free(wait);
+    }
+    worker->n_spare_waits = 0;
+}
+
 static struct append_wait *make_wait(struct worker *worker, h2o_req_t *req,
                                      const struct append *append)
 {
-    struct append_wait *wait = calloc(1, sizeof(*wait));
+    struct append_wait *wait = take_memory(worker);
     if (wait == NULL) {
         return NULL;
     }
+    *wait = (struct append_wait){0};
     wait->worker = worker;
     wait->req = req;
     wait->started_ns = append->started_ns;
@@ -122,7 +139,12 @@ static struct append_wait *make_wait(struct worker *worker, h2o_req_t *req,
     return wait;
 }
 
-/* The outcome may be known, and `wait` freed on its loop, from the moment it is handed on. */
+static void put_outcome(struct append_wait *wait, enum spool_outcome outcome)
+{
+    wait->ticket.outcome = outcome;
+    append_queue_put(wait->worker->appends, &wait->ticket);
+}
+
 void append_wait_start(struct worker *worker, h2o_req_t *req, const struct append *append)
 {
     struct append_wait *wait = make_wait(worker, req, append);
@@ -140,12 +162,12 @@ void append_wait_start(struct worker *worker, h2o_req_t *req, const struct appen
     switch (repeat) {
     case REPEAT_NEW:
         wait->counted = true;
-        spool_append(worker->gateway->spool, &append->record, on_done, wait);
+        append_queue_add(worker->appends, &worker->ctx, &append->record, &wait->ticket);
         break;
     case REPEAT_WAITING:
         break;
     case REPEAT_DONE:
-        send_outcome(wait, SPOOL_DURABLE);
+        put_outcome(wait, SPOOL_DURABLE);
         break;
     }
 }
@@ -172,9 +194,26 @@ static const char *outcome_detail(enum spool_outcome outcome)
     return "";
 }
 
+/* Those who waited for this one may be of other workers, and are theirs from when they were put. */
+static void settle_repeats(const struct append_wait *wait)
+{
+    struct repeat_waiter *waiter = repeats_settle(wait->worker->gateway->repeats, &wait->repeat,
+                                                  wait->ticket.outcome == SPOOL_DURABLE);
+    while (waiter != NULL) {
+        struct repeat_waiter *next = waiter->next;
+        put_outcome(H2O_STRUCT_FROM_MEMBER(struct append_wait, waiter, waiter),
+                    wait->ticket.outcome);
+        waiter = next;
+    }
+}
+
 static void settle(struct append_wait *wait)
 {
-    if (wait->outcome == SPOOL_DURABLE && wait->counted) {
+    enum spool_outcome outcome = wait->ticket.outcome;
+    if (wait->counted && wait->tracked) {
+        settle_repeats(wait);
+    }
+    if (outcome == SPOOL_DURABLE && wait->counted) {
         counters_payload(&wait->worker->gateway->counters, wait->signal, wait->encoding,
                          wait->items, wait->wire_bytes);
     }
@@ -182,22 +221,21 @@ static void settle(struct append_wait *wait)
     if (req == NULL) {
         return;
     }
-    if (wait->outcome == SPOOL_DURABLE) {
+    if (outcome == SPOOL_DURABLE) {
         answer_accepted(wait->worker, req, wait->verdict, wait->started_ns);
     } else {
-        answer_unavailable(wait->worker, req, wait->started_ns, outcome_detail(wait->outcome));
+        answer_unavailable(wait->worker, req, wait->started_ns, outcome_detail(outcome));
     }
 }
 
-void append_wait_settle(h2o_linklist_t *messages)
+void append_wait_settle(struct spool_ticket *tickets)
 {
-    h2o_linklist_t *link = messages->next;
-    h2o_linklist_init_anchor(messages); /* what was in it is ours */
-    while (link != messages) {
-        struct append_wait *wait = H2O_STRUCT_FROM_MEMBER(struct append_wait, message.link, link);
-        link = link->next;
+    while (tickets != NULL) {
+        struct append_wait *wait = H2O_STRUCT_FROM_MEMBER(struct append_wait, ticket, tickets);
+        struct worker *worker = wait->worker;
+        tickets = tickets->next;
         settle(wait);
-        wait->worker->waiting--;
-        free(wait);
+        worker->waiting--;
+        give_memory(worker, wait);
     }
 }

@@ -1,7 +1,6 @@
 /* append_wait.h: requests that wait until the spool says "durable".
  *
- * The spool's writer thread answers through the worker's message queue; the request itself may end
- * meanwhile (its pool goes with the connection), so the waiting append holds its only pointer to it
+ * The outcome comes back through the worker's append_queue; the request itself may end meanwhile (its pool goes with the connection), so the waiting append holds its only pointer to it
  * and a hook in the pool clears that pointer.
  */
 #ifndef SIGPOST_GATEWAY_APPEND_WAIT_H
@@ -27,7 +26,10 @@ void append_wait_start(struct worker *worker, h2o_req_t *req, const struct appen
 /* Answers 200 to a request that has nothing to store. */
 void append_wait_skip(struct worker *worker, h2o_req_t *req, const struct append *append);
 
-/* Answers the requests of the settled appends in `messages`, on the worker's loop. */
-void append_wait_settle(h2o_linklist_t *messages);
+/* Answers the requests of settled appends, on their worker's loop: for its append_queue. */
+void append_wait_settle(struct spool_ticket *tickets);
+
+/* Frees the memory that the worker kept for further requests. */
+void append_wait_free_spare(struct worker *worker);
 
 #endif

@@ -52,14 +52,20 @@ struct gateway {
     atomic_uint connections;
 };
 
+struct append_queue;
+struct append_wait;
+
 struct worker {
     struct gateway *gateway;
     h2o_context_t ctx;
     h2o_accept_ctx_t accept;
     int listen_fd;                      /* -1 once the listener has it */
     h2o_socket_t *listener;             /* NULL once draining */
-    h2o_multithread_receiver_t settled; /* appends whose outcome is known */
-    h2o_timeout_t reply_deadline;       /* of requests that wait for the disk */
+    h2o_multithread_receiver_t settled; /* called for appends whose outcome is known */
+    struct append_queue *appends;       /* to the spool and back */
+    struct append_wait *spare_waits;    /* memory for further requests */
+    unsigned n_spare_waits;
+    h2o_timeout_t reply_deadline; /* of requests that wait for the disk */
     struct body_scratch scratch;
     unsigned waiting; /* appends under way */
     struct keyring_reader *keys;

@@ -12,6 +12,7 @@
 #include "gateway/server.h"
 
 #include "base/clock.h"
+#include "gateway/append_queue.h"
 #include "gateway/append_wait.h"
 #include "gateway/drain.h"
 #include "gateway/listener.h"
@@ -136,8 +137,8 @@ static void resume_if_room(struct worker *worker)
 
 static void on_settled(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
-    (void)receiver;
-    append_wait_settle(messages);
+    (void)messages; /* the queue knows its own */
+    append_queue_look(H2O_STRUCT_FROM_MEMBER(struct worker, settled, receiver)->appends);
 }
 
 /* Connections that the kernel has accepted for us already are ours to answer. The flag ends
@@ -182,6 +183,7 @@ static void close_loop(struct worker *worker)
     if (worker->listener != NULL) {
         h2o_socket_close(worker->listener);
     }
+    append_queue_stop(worker->appends);
     h2o_timeout_dispose(loop, &worker->reply_deadline);
     h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
     h2o_context_dispose(&worker->ctx);
@@ -258,7 +260,9 @@ static bool init_worker(struct server *server, struct worker *worker, struct res
     worker->gateway = server->gateway;
     worker->keys = keyring_reader_create(server->gateway->keyring);
     worker->key_uses = key_usage_counter_create(server->gateway->key_usage);
-    if (worker->keys == NULL || worker->key_uses == NULL) {
+    worker->appends =
+        append_queue_create(server->gateway->spool, &worker->settled, append_wait_settle);
+    if (worker->keys == NULL || worker->key_uses == NULL || worker->appends == NULL) {
         return result_fail(why, "out of memory");
     }
     worker->listen_fd = listener_open(&server->address, why);
@@ -308,6 +312,8 @@ void server_destroy(struct server *server)
         }
         keyring_reader_destroy(server->workers[i].keys);
         key_usage_counter_destroy(server->workers[i].key_uses);
+        append_queue_destroy(server->workers[i].appends);
+        append_wait_free_spare(&server->workers[i]);
         body_scratch_free(&server->workers[i].scratch);
         sem_destroy(&server->workers[i].go);
     }

@@ -75,6 +75,34 @@ typedef void (*spool_done)(void *arg, enum spool_outcome outcome);
 void spool_append(struct spool *spool, const struct spool_record *record, spool_done done,
                   void *arg);
 
+/* A thread that appends often has an appender: what it added since the last flush goes to the
+ * writer together, and what one commit settled comes back together, so that a record costs neither
+ * a lock nor a wake-up of its own. */
+struct spool_appender;
+
+/* One added record's outcome. The caller's; the spool's from spool_appender_add until it is given
+ * to `settled`. */
+struct spool_ticket {
+    struct spool_ticket *next;
+    enum spool_outcome outcome;
+};
+
+/* Called with tickets, linked in the order of adding, whose outcome is known: on the writer's
+ * thread, or in spool_appender_flush for those refused at once. Must be short and must not call the
+ * spool; the appender may be closed from then on. */
+typedef void (*spool_settled)(void *arg, struct spool_ticket *tickets);
+
+/* NULL when out of memory. An appender belongs to one thread. */
+struct spool_appender *spool_appender_open(struct spool *spool, spool_settled settled, void *arg);
+/* Every ticket must have come back. The spool may be closed already. */
+void spool_appender_close(struct spool_appender *appender);
+
+/* Copies the record; nothing is known of its outcome, and nobody sees it, before the flush. */
+void spool_appender_add(struct spool_appender *appender, const struct spool_record *record,
+                        struct spool_ticket *ticket);
+/* Hands what was added to the writer. Never blocks on the disk. */
+void spool_appender_flush(struct spool_appender *appender);
+
 struct spool_stats {
     uint64_t bytes;           /* of segment files, used parts */
     uint64_t pending_records; /* behind the slowest cursor */

@@ -1,6 +1,7 @@
 /* spool_internal.h: what the files of the spool share. Nobody else includes it, but for its tests.
  *
- *     spool.c            open, append, close
+ *     spool.c            open, close
+ *     spool_append.c     records in memory, on their way to the writer, and their answers
  *     spool_writer.c     the writer thread: room, group commit, replies
  *     spool_write.c      writing and syncing frames into the current segment
  *     spool_segments.c   the list of segments: making, finishing, finding, deleting, room
@@ -27,6 +28,8 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -47,9 +50,21 @@ struct spool_system {
 };
 extern struct spool_system spool_system;
 
+/* Memory of jobs, filled from the front. Freed, or kept by its appender for another time, when it
+ * has no user left. */
+struct spool_block {
+    struct spool_block *next;        /* of the kept ones */
+    struct spool_appender *appender; /* NULL: it is one job's */
+    atomic_uint users;               /* jobs in it, and the appender while it fills it */
+    size_t used, cap;
+    _Alignas(max_align_t) uint8_t bytes[];
+};
+
 /* A record on its way: the frame's header is filled in by the writer. */
 struct spool_job {
     struct spool_job *next;
+    struct spool_block *block;
+    struct spool_ticket *ticket; /* or NULL: done(arg) */
     spool_done done;
     void *arg;
     int64_t deadline_ns; /* monotonic: refused when there was no room until then */
@@ -188,10 +203,15 @@ void spool_write_failed(struct spool *spool, const char *what, int error);
 /* --- spool_writer.c --- */
 
 void *spool_writer_main(void *spool);
+
+/* --- spool_append.c --- */
+
 void spool_jobs_push(struct spool_jobs *jobs, struct spool_job *job);
 struct spool_job *spool_jobs_pop(struct spool_jobs *jobs);
-/* Calls done, counts, frees. */
-void spool_job_answer(struct spool *spool, struct spool_job *job, enum spool_outcome outcome);
+/* Moves all of `from` behind those of `to`. */
+void spool_jobs_move(struct spool_jobs *to, struct spool_jobs *from);
+/* Writer: tells all of them, counts, frees; `jobs` is empty then. */
+void spool_jobs_answer(struct spool *spool, struct spool_jobs *jobs, enum spool_outcome outcome);
 
 /* --- spool_recover.c --- */
 

@@ -163,9 +163,7 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
             spool_write_publish(spool);
         }
     }
-    for (struct spool_job *job; (job = spool_jobs_pop(written)) != NULL;) {
-        spool_job_answer(spool, job, outcome);
-    }
+    spool_jobs_answer(spool, written, outcome);
     if (outcome == SPOOL_DURABLE && !w->unsynced) {
         spool_readers_wake(spool);
     }
@@ -196,9 +194,7 @@ enum spool_room spool_write_group(struct spool *spool)
         w->limit = w->end; /* the next segment may have room, or is let go for it */
     }
     if (!whole) {
-        for (struct spool_job *job; (job = spool_jobs_pop(&written)) != NULL;) {
-            spool_job_answer(spool, job, SPOOL_FAILED);
-        }
+        spool_jobs_answer(spool, &written, SPOOL_FAILED);
         return SPOOL_BROKEN;
     }
     if (written.head == NULL) {

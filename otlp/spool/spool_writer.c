@@ -10,66 +10,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 #define SYNC_INTERVAL_NS NS_PER_SECOND
 #define FULL_DISK_POLL_NS (NS_PER_SECOND / 4) /* others may have freed room on the disk */
 
-void spool_jobs_push(struct spool_jobs *jobs, struct spool_job *job)
-{
-    job->next = NULL;
-    if (jobs->head == NULL) {
-        jobs->head = job;
-    } else {
-        jobs->tail->next = job;
-    }
-    jobs->tail = job;
-}
-
-struct spool_job *spool_jobs_pop(struct spool_jobs *jobs)
-{
-    struct spool_job *job = jobs->head;
-    if (job != NULL) {
-        jobs->head = job->next;
-        job->next = NULL;
-    }
-    return job;
-}
-
-void spool_job_answer(struct spool *spool, struct spool_job *job, enum spool_outcome outcome)
-{
-    pthread_mutex_lock(&spool->lock);
-    spool->queued_bytes -= job->frame.total;
-    if (outcome == SPOOL_FULL) {
-        spool->full = true;
-    }
-    pthread_mutex_unlock(&spool->lock);
-    if (outcome == SPOOL_DURABLE) {
-        metric_add(spool->records, 1);
-    } else if (outcome == SPOOL_FULL) {
-        metric_add(spool->refused_full, 1);
-    } else if (outcome == SPOOL_FAILED) {
-        metric_add(spool->refused_failed, 1);
-    }
-    job->done(job->arg, outcome);
-    free(job);
-}
-
-static void refuse_all(struct spool *spool, enum spool_outcome outcome)
-{
-    for (struct spool_job *job; (job = spool_jobs_pop(&spool->w.waiting)) != NULL;) {
-        spool_job_answer(spool, job, outcome);
-    }
-}
-
 /* Deadlines rise along the list: all jobs wait equally long. */
 static void refuse_late(struct spool *spool)
 {
-    int64_t now = clock_mono_ns();
-    while (spool->w.waiting.head != NULL && spool->w.waiting.head->deadline_ns <= now) {
-        spool_job_answer(spool, spool_jobs_pop(&spool->w.waiting), SPOOL_FULL);
+    struct spool_jobs *waiting = &spool->w.waiting;
+    struct spool_jobs late = {NULL, NULL};
+    int64_t now = waiting->head != NULL ? clock_mono_ns() : 0;
+    while (waiting->head != NULL && waiting->head->deadline_ns <= now) {
+        spool_jobs_push(&late, spool_jobs_pop(waiting));
     }
+    spool_jobs_answer(spool, &late, SPOOL_FULL);
 }
 
 static void tell_room(struct spool *spool, bool room)
@@ -167,15 +122,7 @@ static bool take_work(struct spool *spool)
             pthread_cond_wait(&spool->work, &spool->lock);
         }
     }
-    if (spool->queue.head != NULL) {
-        if (w->waiting.head == NULL) {
-            w->waiting = spool->queue;
-        } else {
-            w->waiting.tail->next = spool->queue.head;
-            w->waiting.tail = spool->queue.tail;
-        }
-        spool->queue.head = NULL;
-    }
+    spool_jobs_move(&w->waiting, &spool->queue);
     spool->room_freed = false;
     bool stopping = spool->stopping;
     pthread_mutex_unlock(&spool->lock);
@@ -209,13 +156,13 @@ void *spool_writer_main(void *arg)
         stopping = take_work(spool);
         if (has_failed(spool) || !write_waiting(spool)) {
             spool->w.unsynced = false;
-            refuse_all(spool, SPOOL_FAILED);
+            spool_jobs_answer(spool, &spool->w.waiting, SPOOL_FAILED);
             continue;
         }
         refuse_late(spool);
         sync_interval(spool, stopping);
     }
-    refuse_all(spool, SPOOL_CLOSED);
+    spool_jobs_answer(spool, &spool->w.waiting, SPOOL_CLOSED);
     if (!has_failed(spool)) {
         spool_segment_finish(spool);
     }
