@@ -258,6 +258,20 @@ static bool leaves_in_the_clear(const char *url)
     return !loopback;
 }
 
+/* Signals that have nowhere to go. Profiles are in development: nobody misses them. */
+static void warn_of_orphans(const struct config *config, struct buf *out)
+{
+    unsigned orphans = CONFIG_SIGNALS_ALL & ~(unsigned)CONFIG_SIGNAL_PROFILES;
+    for (size_t i = 0; i < config->export.n_destinations; i++) {
+        orphans &= ~config->export.destinations[i].signals;
+    }
+    if (orphans != 0) {
+        buf_append_str(out, "export.destinations: none takes ");
+        config_signals_print(orphans, out);
+        buf_append_str(out, "; what clients send of that is answered 200 and thrown away\n");
+    }
+}
+
 void config_warnings(const struct config *config, char *const *env, struct buf *out)
 {
     if (!config->auth.required) {
@@ -288,5 +302,6 @@ void config_warnings(const struct config *config, char *const *env, struct buf *
                        d->name);
         }
     }
+    warn_of_orphans(config, out);
     config_environment_warnings(env, out);
 }

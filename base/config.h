@@ -22,7 +22,20 @@
 
 enum config_sync { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
 enum config_destination_type { CONFIG_DESTINATION_FLEET, CONFIG_DESTINATION_OTLP };
-enum config_compression { CONFIG_COMPRESSION_NONE, CONFIG_COMPRESSION_GZIP };
+enum config_compression {
+    CONFIG_COMPRESSION_NONE,
+    CONFIG_COMPRESSION_GZIP,
+    CONFIG_COMPRESSION_ZSTD
+};
+
+/* A set of these says what a destination takes; the bits are 1 << enum signal of otlp. */
+enum config_signal {
+    CONFIG_SIGNAL_METRICS = 1,
+    CONFIG_SIGNAL_TRACES = 2,
+    CONFIG_SIGNAL_LOGS = 4,
+    CONFIG_SIGNAL_PROFILES = 8,
+    CONFIG_SIGNALS_ALL = 15
+};
 
 struct config_header {
     char *name;
@@ -35,6 +48,7 @@ struct config_destination {
                    then "otlp2"… for further ones */
     char *url;  /* otlp: base URL without the signal's path, no trailing slash; else NULL */
     enum config_compression compression; /* otlp */
+    unsigned signals;                    /* of enum config_signal; fleet: metrics */
     char *ca_file;                       /* otlp: PEM file or NULL for the system's */
     struct config_header *headers;       /* otlp: sent with each request */
     size_t n_headers;
@@ -86,8 +100,9 @@ struct config {
         uint64_t batch_bytes;
         unsigned batch_requests;
         int64_t batch_age;
-        unsigned in_flight; /* requests under way at once per destination */
-        int64_t timeout;    /* of one request */
+        unsigned in_flight;        /* requests under way at once per destination and signal */
+        int64_t timeout;           /* of one request */
+        uint64_t dead_letters_max; /* bytes of all dead letters together */
     } export;
     struct {
         unsigned max_series;   /* per metric */

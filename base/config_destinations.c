@@ -12,6 +12,10 @@
 #define HEADER_VALUE_MAX 8192
 #define NAME_MAX_LEN 32
 
+/* In the order of the bits of enum config_signal. */
+static const char *const signal_words[] = {"metrics", "traces", "logs", "profiles"};
+#define N_SIGNALS (sizeof(signal_words) / sizeof(signal_words[0]))
+
 static const char *type_word(enum config_destination_type type)
 {
     return type == CONFIG_DESTINATION_FLEET ? "fleet" : "otlp";
@@ -66,7 +70,10 @@ struct config_destination *config_destination_add(struct config *config,
     }
     config->export.destinations = grown;
     config->export.n_destinations = n + 1;
-    grown[n] = (struct config_destination){.type = type};
+    grown[n] = (struct config_destination){.type = type, .signals = CONFIG_SIGNALS_ALL};
+    if (type == CONFIG_DESTINATION_FLEET) {
+        grown[n].signals = CONFIG_SIGNAL_METRICS;
+    }
     return &grown[n];
 }
 
@@ -106,11 +113,27 @@ static bool set_text(char **to, struct slice value, check_fn check, const char *
     return true;
 }
 
+static bool set_compression(struct config_destination *destination, struct slice value,
+                            const char *key, const char *where, struct result *why)
+{
+    static const char *const words[] = {[CONFIG_COMPRESSION_NONE] = "none",
+                                        [CONFIG_COMPRESSION_GZIP] = "gzip",
+                                        [CONFIG_COMPRESSION_ZSTD] = "zstd"};
+    char shown[CONFIG_SHOWN_MAX];
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (slice_eq_str(value, words[i])) {
+            destination->compression = (enum config_compression)i;
+            return true;
+        }
+    }
+    return config_fail(why, where, key, "\"%s\" is not known; use one of: none, gzip, zstd",
+                       config_shown(value, shown));
+}
+
 bool config_destination_set(struct config_destination *destination, const char *name,
                             struct slice value, const char *where, struct result *why)
 {
     char key[64];
-    char shown[CONFIG_SHOWN_MAX];
     snprintf(key, sizeof(key), KEY ".%s", name);
     if (strcmp(name, "name") == 0) {
         return set_text(&destination->name, value, check_name, key, where, why);
@@ -125,13 +148,40 @@ bool config_destination_set(struct config_destination *destination, const char *
     if (strcmp(name, "ca_file") == 0) {
         return set_text(&destination->ca_file, value, config_check_path, key, where, why);
     }
-    bool gzip = slice_eq_str(value, "gzip");
-    if (!gzip && !slice_eq_str(value, "none")) {
-        return config_fail(why, where, key, "\"%s\" is not known; use one of: none, gzip",
-                           config_shown(value, shown));
+    return set_compression(destination, value, key, where, why);
+}
+
+bool config_destination_signal(struct config_destination *destination, struct slice name,
+                               const char *where, struct result *why)
+{
+    const char *key = KEY ".signals";
+    char shown[CONFIG_SHOWN_MAX];
+    if (destination->type != CONFIG_DESTINATION_OTLP) {
+        return config_fail(why, where, key,
+                           "only for type \"otlp\"; take it out of this \"fleet\", which takes "
+                           "metrics");
     }
-    destination->compression = gzip ? CONFIG_COMPRESSION_GZIP : CONFIG_COMPRESSION_NONE;
-    return true;
+    for (unsigned i = 0; i < N_SIGNALS; i++) {
+        if (slice_eq_str(name, signal_words[i])) {
+            destination->signals |= 1U << i;
+            return true;
+        }
+    }
+    return config_fail(why, where, key,
+                       "\"%s\" is not known; use some of: metrics, traces, logs, profiles",
+                       config_shown(name, shown));
+}
+
+void config_signals_print(unsigned signals, struct buf *out)
+{
+    unsigned left = signals & CONFIG_SIGNALS_ALL;
+    for (unsigned i = 0; i < N_SIGNALS; i++) {
+        if ((left >> i & 1) != 0) {
+            left &= ~(1U << i);
+            buf_printf(out, "%s%s", signal_words[i],
+                       left == 0 ? "" : ((left & (left - 1)) == 0 ? " and " : ", "));
+        }
+    }
 }
 
 /* RFC 9110, 5.6.2: a token. */
@@ -321,8 +371,9 @@ static bool destination_equal(const struct config_destination *a,
                               const struct config_destination *b)
 {
     bool same = a->type == b->type && a->compression == b->compression &&
-                same_text(a->name, b->name) && same_text(a->url, b->url) &&
-                same_text(a->ca_file, b->ca_file) && a->n_headers == b->n_headers;
+                a->signals == b->signals && same_text(a->name, b->name) &&
+                same_text(a->url, b->url) && same_text(a->ca_file, b->ca_file) &&
+                a->n_headers == b->n_headers;
     for (size_t i = 0; same && i < a->n_headers; i++) {
         same = same_text(a->headers[i].name, b->headers[i].name) &&
                same_text(a->headers[i].value, b->headers[i].value);

@@ -49,6 +49,33 @@ static bool set_headers(const struct config_reading *r, struct config_destinatio
     return true;
 }
 
+static bool set_signals(const struct config_reading *r, struct config_destination *destination,
+                        const config_setting_t *setting)
+{
+    static const char right[] = "a list such as [\"metrics\", \"traces\"]";
+    char where[CONFIG_WHERE_MAX];
+    if (!config_file_is_list(setting)) {
+        return config_file_wrong_type(r, setting, "export.destinations.signals", right);
+    }
+    if (config_setting_length(setting) == 0) {
+        return config_fail(r->why, config_file_where(r, setting, where),
+                           "export.destinations.signals",
+                           "the list is empty; list at least one, or leave the key out for all");
+    }
+    destination->signals = 0;
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *word = config_setting_get_elem(setting, (unsigned)i);
+        if (config_setting_type(word) != CONFIG_TYPE_STRING) {
+            return config_file_wrong_type(r, word, "export.destinations.signals", right);
+        }
+        if (!config_destination_signal(destination, slice_of(config_setting_get_string(word)),
+                                       config_file_where(r, word, where), r->why)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_destination_key(const char *name)
 {
     for (size_t i = 0; i < config_n_destination_keys; i++) {
@@ -74,14 +101,17 @@ static bool set_destination_key(const struct config_reading *r,
         return meant != NULL
                    ? config_fail(r->why, where, key, "unknown key; did you mean %s?", meant)
                    : config_fail(r->why, where, key,
-                                 "unknown key; a destination has type, name, url, compression, "
-                                 "headers and ca_file");
+                                 "unknown key; a destination has type, name, url, signals, "
+                                 "compression, headers and ca_file");
     }
     if (strcmp(name, "type") == 0) {
         return true; /* read first, see set_destination */
     }
     if (strcmp(name, "headers") == 0) {
         return set_headers(r, destination, setting);
+    }
+    if (strcmp(name, "signals") == 0) {
+        return set_signals(r, destination, setting);
     }
     if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
         return config_file_wrong_type(r, setting, key, "a string in quotes");

@@ -151,6 +151,11 @@ bool config_destination_set(struct config_destination *destination, const char *
                             struct slice value, const char *where, struct result *why);
 bool config_destination_header(struct config_destination *destination, struct slice name,
                                struct slice value, const char *where, struct result *why);
+/* Adds one to the destination's set. */
+bool config_destination_signal(struct config_destination *destination, struct slice name,
+                               const char *where, struct result *why);
+/* "metrics, traces and logs" */
+void config_signals_print(unsigned signals, struct buf *out);
 /* SIGPOST_COLLECTOR_URL: an otlp destination more, unless one has this URL already. */
 bool config_destinations_add_url(struct config *config, struct slice url, const char *where,
                                  struct result *why);

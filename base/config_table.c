@@ -220,13 +220,21 @@ const struct config_key config_keys[] = {
      AT(export.in_flight),
      RANGE(1, 64),
      .fallback = "4",
-     .help = "Requests under way at once to one destination."},
+     .help = "Requests under way at once to one destination for traces, for logs and for profiles; "
+             "for metrics it is one."},
     {.name = "export.timeout",
      .type = KEY_DURATION,
      AT(export.timeout),
      RANGE(100 * MS, 10 * M),
      .fallback = "10s",
      .help = "Time for one request to a destination."},
+    {.name = "export.dead_letters_max",
+     .type = KEY_SIZE,
+     AT(export.dead_letters_max),
+     RANGE(KIB, 16 * TIB),
+     .fallback = "64MiB",
+     .help = "Room on disk for requests that a destination refused for good. Full, nothing is "
+             "dropped: that destination's signal waits."},
 
     {.name = "fleet.max_series",
      .type = KEY_INTEGER,
@@ -382,7 +390,10 @@ const struct config_destination_key config_destination_keys[] = {
     {"url", "",
      "Base URL with `http://` or `https://`; `/v1/metrics` and the like are added. "
      "Required for `otlp`."},
-    {"compression", "none", "`none` or `gzip`. Only `otlp`."},
+    {"signals", "all",
+     "What it is sent: a list of `\"metrics\"`, `\"traces\"`, `\"logs\"`, `\"profiles\"`. A "
+     "signal that no destination takes is thrown away. Only `otlp`; `fleet` takes metrics."},
+    {"compression", "none", "`none`, `gzip` or `zstd`. Only `otlp`."},
     {"headers", "",
      "Sent with each request: a list of `\"Name: value\"`, or a group "
      "`{ Name = \"value\"; }`. Only `otlp`."},

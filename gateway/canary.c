@@ -45,7 +45,8 @@ struct canary *canary_create(struct gateway *gateway, unsigned port, struct resu
     if (!canary_url(gateway_config(gateway)->server.listen, port, base, sizeof(base), why)) {
         goto failed;
     }
-    snprintf(canary->url, sizeof(canary->url), "%s%s", base, signal_info(SIGNAL_METRICS)->path.data);
+    snprintf(canary->url, sizeof(canary->url), "%s%s", base,
+             signal_info(SIGNAL_METRICS)->path.data);
     if (gethostname(canary->instance, sizeof(canary->instance) - 1) != 0) {
         snprintf(canary->instance, sizeof(canary->instance), "sigpost");
     }
@@ -104,8 +105,7 @@ static bool sign(struct canary *canary, struct curl_slist **headers, struct cana
                                    SLICE_LIT(""), message, sizeof(message));
     if (!keyring_sign(canary->keys, slice_make(message, len), (struct slice){0}, now_s, signature,
                       key_id, &why)) {
-        return !gateway_config(canary->gateway)->auth.required ||
-               stuck(out, "key", "%s", why.text);
+        return !gateway_config(canary->gateway)->auth.required || stuck(out, "key", "%s", why.text);
     }
     return (add_header(headers, "X-KMS-Signature", signature) &&
             add_header(headers, "X-KMS-Timestamp", timestamp) &&
@@ -168,12 +168,12 @@ static bool await(struct destination *destination, uint64_t before, uint64_t las
     const char *name = destination->ops->name(destination);
     struct destination_status status;
     int64_t begin_ns = clock_mono_ns();
-    while (destination->ops->arrived(destination) < last) {
+    while (destination->ops->arrived(destination, SIGNAL_METRICS) < last) {
         int64_t now_ns = clock_mono_ns();
         if (atomic_load(stopping) || now_ns >= deadline_ns) {
             destination->ops->status(destination, &status);
             return status.ok ? stuck(out, name, "did not arrive in time; %" PRIu64 " requests wait",
-                                     last - destination->ops->arrived(destination))
+                                     last - destination->ops->arrived(destination, SIGNAL_METRICS))
                              : stuck(out, name, "%s", status.problem);
         }
         bool young = now_ns - begin_ns < 50 * LOOK_NS;
@@ -195,7 +195,8 @@ void canary_send(struct canary *canary, int64_t wait_ns, const atomic_bool *stop
     bool on_its_way = post(canary, wait_ns, stopping, out);
     uint64_t last = spool_last_sequence(gateway->spool);
     for (size_t i = 0; on_its_way && i < gateway->n_destinations; i++) {
-        on_its_way = await(gateway->destinations[i], before, last, begin_ns + wait_ns, stopping, out);
+        on_its_way =
+            await(gateway->destinations[i], before, last, begin_ns + wait_ns, stopping, out);
     }
     out->arrived = on_its_way;
     out->took_ns = clock_mono_ns() - begin_ns;

@@ -1,11 +1,12 @@
-/* canary.h: one signed metric sent the whole way, to see that the way is open and how long it takes.
+/* canary.h: one signed metric sent the whole way, to see that the way is open and how long it
+ * takes.
  *
  *     sign ─▶ our own listener, as a client would ─▶ spool ─▶ every destination
  *
- * The payload is the monotonic sum `sigpost.canary` of the service `sigpost-canary`: a series of its
- * own, `sigpost_canary_total`, beside those of the clients. It carries no session: it is none in the
- * registry, and takes no slot of the lobby. It is counted by the gateway's own metrics as any other
- * request is.
+ * The payload is the monotonic sum `sigpost.canary` of the service `sigpost-canary`: a series of
+ * its own, `sigpost_canary_total`, beside those of the clients. It carries no session: it is none
+ * in the registry, and takes no slot of the lobby. It is counted by the gateway's own metrics as
+ * any other request is.
  *
  * It has arrived at a destination when everything in the spool up to it has: under load the time is
  * that of the newest record, canary or not.
@@ -41,8 +42,8 @@ void canary_send(struct canary *canary, int64_t wait_ns, const atomic_bool *stop
 void canary_payload(struct buf *out, const char *instance, uint64_t value, int64_t start_ns,
                     int64_t now_ns);
 
-/* Writes the base URL of the listener as it is reached from this machine: a wildcard address becomes
- * loopback. False and a sentence when `listen` cannot be read. */
+/* Writes the base URL of the listener as it is reached from this machine: a wildcard address
+ * becomes loopback. False and a sentence when `listen` cannot be read. */
 bool canary_url(const char *listen, unsigned port, char *out, size_t size, struct result *why);
 
 #endif

@@ -49,12 +49,29 @@ static void free_header_lines(char **lines, size_t n)
     free(lines);
 }
 
+static enum export_zip zip_of(enum config_compression compression)
+{
+    switch (compression) {
+    case CONFIG_COMPRESSION_GZIP:
+        return EXPORT_ZIP_GZIP;
+    case CONFIG_COMPRESSION_ZSTD:
+        return EXPORT_ZIP_ZSTD;
+    default:
+        return EXPORT_ZIP_NONE;
+    }
+}
+
+_Static_assert(CONFIG_SIGNAL_METRICS == SPOOL_SIGNAL(SIGNAL_METRICS) &&
+                   CONFIG_SIGNAL_TRACES == SPOOL_SIGNAL(SIGNAL_TRACES) &&
+                   CONFIG_SIGNAL_LOGS == SPOOL_SIGNAL(SIGNAL_LOGS) &&
+                   CONFIG_SIGNAL_PROFILES == SPOOL_SIGNAL(SIGNAL_PROFILES) &&
+                   CONFIG_SIGNALS_ALL == SPOOL_ALL_SIGNALS,
+               "a set of signals is handed on as it is");
+
 static struct destination *start_otlp(struct gateway *gateway,
                                       const struct config_destination *wanted, struct result *why)
 {
     const struct config *config = gateway_config(gateway);
-    char dead_dir[PATH_LEN];
-    snprintf(dead_dir, sizeof(dead_dir), "%s/dead", config->state.dir);
     char **lines = make_header_lines(wanted);
     const struct destination_otlp_options options = {
         .name = wanted->name,
@@ -62,7 +79,8 @@ static struct destination *start_otlp(struct gateway *gateway,
         .headers = (const char *const *)lines,
         .n_headers = lines != NULL ? wanted->n_headers : 0,
         .ca_file = wanted->ca_file,
-        .gzip = wanted->compression == CONFIG_COMPRESSION_GZIP,
+        .zip = zip_of(wanted->compression),
+        .signals = wanted->signals,
         .batch_bytes = config->export.batch_bytes,
         .batch_requests = config->export.batch_requests,
         .batch_age_ns = config->export.batch_age,
@@ -70,7 +88,7 @@ static struct destination *start_otlp(struct gateway *gateway,
         .timeout_ns = config->export.timeout,
         .retry_initial_ns = config->export.retry_initial,
         .retry_max_ns = config->export.retry_max,
-        .dead_dir = dead_dir,
+        .dead = &gateway->dead,
     };
     struct destination *started =
         destination_otlp_start(&options, gateway->spool, gateway->metrics, why);
@@ -78,13 +96,15 @@ static struct destination *start_otlp(struct gateway *gateway,
     return started;
 }
 
-static void forget_others(struct gateway *gateway, const struct config *config)
+static bool open_dead_letters(struct gateway *gateway, struct result *why)
 {
-    const char *names[GATEWAY_DESTINATIONS_MAX];
-    for (size_t i = 0; i < config->export.n_destinations; i++) {
-        names[i] = config->export.destinations[i].name;
+    const struct config *config = gateway_config(gateway);
+    if (asprintf(&gateway->dead_dir, "%s/dead", config->state.dir) < 0) {
+        gateway->dead_dir = NULL;
+        return result_fail(why, "out of memory");
     }
-    spool_forget_readers_except(gateway->spool, names, config->export.n_destinations);
+    dead_letter_box_init(&gateway->dead, gateway->dead_dir, config->export.dead_letters_max);
+    return true;
 }
 
 bool destinations_start(struct gateway *gateway, struct result *why)
@@ -94,7 +114,9 @@ bool destinations_start(struct gateway *gateway, struct result *why)
         return result_fail(why, "export.destinations: %zu are too many; at most %d",
                            config->export.n_destinations, GATEWAY_DESTINATIONS_MAX);
     }
-    forget_others(gateway, config);
+    if (!open_dead_letters(gateway, why)) {
+        return false;
+    }
     for (size_t i = 0; i < config->export.n_destinations; i++) {
         const struct config_destination *wanted = &config->export.destinations[i];
         struct destination *started = wanted->type == CONFIG_DESTINATION_FLEET
@@ -105,13 +127,23 @@ bool destinations_start(struct gateway *gateway, struct result *why)
         }
         gateway->destinations[gateway->n_destinations++] = started;
     }
+    /* Only now: a cursor without a reader may have been where a new one began. */
+    spool_forget_readers_except(gateway->spool, NULL, 0);
     return true;
 }
 
 void destinations_stop(struct gateway *gateway, int64_t deadline_mono_ns)
 {
     for (size_t i = 0; i < gateway->n_destinations; i++) {
+        gateway->destinations[i]->ops->begin_stop(gateway->destinations[i], deadline_mono_ns);
+    }
+    for (size_t i = 0; i < gateway->n_destinations; i++) {
         gateway->destinations[i]->ops->stop(gateway->destinations[i], deadline_mono_ns);
     }
     gateway->n_destinations = 0;
+    if (gateway->dead_dir != NULL) {
+        dead_letter_box_destroy(&gateway->dead);
+        free(gateway->dead_dir);
+        gateway->dead_dir = NULL;
+    }
 }

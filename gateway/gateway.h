@@ -11,6 +11,7 @@
 #include "gateway/counters.h"
 #include "gateway/page_store.h"
 #include "gateway/rate_limit.h"
+#include "otlp/export/dead_letter.h"
 #include "otlp/export/destination.h"
 #include "otlp/signal.h"
 #include "otlp/spool/spool.h"
@@ -47,6 +48,8 @@ struct gateway {
     struct spool *spool;
     struct destination *destinations[GATEWAY_DESTINATIONS_MAX];
     size_t n_destinations;
+    char *dead_dir; /* owned; NULL before and after the destinations */
+    struct dead_letter_box dead;
     pthread_mutex_t lobby_lock;
     struct lobby *lobby; /* under lobby_lock */
     atomic_uint connections;

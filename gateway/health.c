@@ -27,10 +27,11 @@ static void look(struct gateway *gateway, struct health *out)
     if (out->spool.oldest_ns != 0 && out->spool.oldest_ns < now_ns) {
         out->spool_oldest_s = (now_ns - out->spool.oldest_ns) / NS_PER_SECOND;
     }
+    uint64_t dead_bytes;
+    dead_letter_count(&gateway->dead, &out->dead_letters, &dead_bytes);
     for (size_t i = 0; i < gateway->n_destinations; i++) {
         struct destination_status status;
         gateway->destinations[i]->ops->status(gateway->destinations[i], &status);
-        out->dead_letters += status.dead_letters;
         if (!status.ok && out->collector_ok) {
             out->collector_ok = false;
             memcpy(out->problem, status.problem, sizeof(out->problem));
@@ -154,6 +155,20 @@ static void set_key_gauges(struct gateway *gateway)
     }
 }
 
+static void set_dead_letters(struct gateway *gateway)
+{
+    uint64_t letters, bytes;
+    dead_letter_count(&gateway->dead, &letters, &bytes);
+    metric_set(metrics_gauge(gateway->metrics, "sigpost_dead_letter_files",
+                             "Dead letters that are there, those put back included.",
+                             METRIC_NO_LABELS),
+               (double)letters);
+    metric_set(metrics_gauge(gateway->metrics, "sigpost_dead_letter_bytes",
+                             "Bytes of the dead letters; the limit is export.dead_letters_max.",
+                             METRIC_NO_LABELS),
+               (double)bytes);
+}
+
 static void set_gauges(void *arg)
 {
     struct gateway *gateway = arg;
@@ -181,6 +196,7 @@ static void set_gauges(void *arg)
     metric_set(
         metrics_gauge(m, "sigpost_connections", "Open client connections.", METRIC_NO_LABELS),
         atomic_load(&gateway->connections));
+    set_dead_letters(gateway);
 }
 
 void health_register_metrics(struct gateway *gateway)

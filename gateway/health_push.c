@@ -35,9 +35,9 @@ static void make_metrics(struct health_push *push)
         metrics_counter(m, "sigpost_canary_runs_total", runs, METRIC_LABELS("result", "arrived"));
     push->stuck =
         metrics_counter(m, "sigpost_canary_runs_total", runs, METRIC_LABELS("result", "stuck"));
-    push->seconds = metrics_gauge(m, "sigpost_canary_seconds",
-                                  "Time that the last canary took which arrived everywhere.",
-                                  METRIC_NO_LABELS);
+    push->seconds =
+        metrics_gauge(m, "sigpost_canary_seconds",
+                      "Time that the last canary took which arrived everywhere.", METRIC_NO_LABELS);
     push->pushed =
         metrics_counter(m, "sigpost_health_push_total", pushes, METRIC_LABELS("result", "ok"));
     push->unpushed =

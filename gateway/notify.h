@@ -1,5 +1,5 @@
-/* notify.h: tells systemd how the service is (Type=notify; sd_notify(3) gives the protocol, which is
- * promised to stay). One datagram to the socket named by NOTIFY_SOCKET; without that variable
+/* notify.h: tells systemd how the service is (Type=notify; sd_notify(3) gives the protocol, which
+ * is promised to stay). One datagram to the socket named by NOTIFY_SOCKET; without that variable
  * nothing happens. Written here because libsystemd would bring five libraries for one sendto.
  */
 #ifndef SIGPOST_GATEWAY_NOTIFY_H

@@ -37,6 +37,7 @@ struct world {
     struct fake_collector *collector;
     struct destination *destination;
     struct destination_otlp_options options;
+    struct dead_letter_box dead;
     char url[64];
 };
 
@@ -115,8 +116,10 @@ static inline void world_open(struct world *w)
         .timeout_ns = 5000 * WORLD_MS,
         .retry_initial_ns = 5 * WORLD_MS,
         .retry_max_ns = 50 * WORLD_MS,
-        .dead_dir = w->dead_dir,
+        .signals = SPOOL_ALL_SIGNALS,
+        .dead = &w->dead,
     };
+    dead_letter_box_init(&w->dead, w->dead_dir, (uint64_t)64 << 20);
 }
 
 static inline void world_listen(struct world *w, uint16_t port, fake_script script, void *arg)
@@ -172,6 +175,7 @@ static inline void world_close(struct world *w)
     }
     spool_close(w->spool);
     metrics_destroy(w->metrics);
+    dead_letter_box_destroy(&w->dead);
     log_redirect(STDERR_FILENO);
     close(w->log_fd);
     world_remove(w->root);
@@ -183,14 +187,15 @@ static inline void world_durable(void *arg, enum spool_outcome outcome)
     atomic_fetch_sub((atomic_uint *)arg, 1);
 }
 
-/* Appends items first … first + n - 1, the signal chosen by id % signals, and waits until they are
- * durable. */
-static inline void world_append(struct world *w, unsigned first, unsigned n, unsigned signals)
+/* Appends items first … first + n - 1, the signal being `from` + id % signals, and waits until they
+ * are durable. */
+static inline void world_append_from(struct world *w, unsigned first, unsigned n, enum signal from,
+                                     unsigned signals)
 {
     atomic_uint left = n;
     for (unsigned id = first; id < first + n; id++) {
         struct buf payload = BUF_INIT;
-        enum signal signal = (enum signal)(id % signals);
+        enum signal signal = (enum signal)(from + id % signals);
         world_payload(&payload, signal, id);
         const struct spool_record record = {
             signal,          clock_wall_ns(),     SLICE_LIT("session-1"),
@@ -201,6 +206,11 @@ static inline void world_append(struct world *w, unsigned first, unsigned n, uns
     while (atomic_load(&left) != 0) {
         usleep(1000);
     }
+}
+
+static inline void world_append(struct world *w, unsigned first, unsigned n, unsigned signals)
+{
+    world_append_from(w, first, n, SIGNAL_METRICS, signals);
 }
 
 /* Calls visit with each id in the body, in the order of the bytes. */

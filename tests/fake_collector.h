@@ -40,7 +40,7 @@ struct fake_answer {
     const void *body;
     size_t body_len;
     int delay_ms;
-    enum { FAKE_WHOLE, FAKE_SILENT_CLOSE, FAKE_CUT, FAKE_GARBAGE } how;
+    enum { FAKE_WHOLE, FAKE_SILENT_CLOSE, FAKE_CUT, FAKE_GARBAGE, FAKE_TRICKLE } how;
 };
 
 typedef struct fake_answer (*fake_script)(void *arg, const struct fake_request *request);
@@ -156,6 +156,14 @@ static inline bool fake_reply(int fd, const struct fake_answer *a)
                        a->status, a->body_len, a->headers != NULL ? a->headers : "");
     if (a->how == FAKE_CUT) {
         fake_send(fd, head, (size_t)len / 2);
+        return false;
+    }
+    if (a->how == FAKE_TRICKLE) { /* a byte now and then, for as long as somebody listens */
+        bool going = true;
+        for (int i = 0; i < len && going; i++) {
+            going = fake_send(fd, head + i, 1);
+            usleep(10000);
+        }
         return false;
     }
     return fake_send(fd, head, (size_t)len) && fake_send(fd, a->body, a->body_len);

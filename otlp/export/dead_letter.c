@@ -11,8 +11,6 @@ const char *dead_letter_reason(int status)
     switch (status) {
     case 413:
         return "too_large";
-    case 415:
-        return "unsupported";
     default:
         return "refused";
     }
@@ -67,6 +65,9 @@ static bool take_typed(struct head *head, struct slice name, struct slice value)
     if (slice_eq_str(name, "payload-bytes")) {
         head->seen |= SEEN_BYTES;
         return parse_u64(value, &head->payload_bytes);
+    }
+    if (slice_eq_str(name, "items")) {
+        return parse_u64(value, &head->letter->items);
     }
     if (slice_eq_str(name, "arrived-ns")) {
         bool fits = parse_u64(value, &number) && number <= INT64_MAX;

@@ -1,4 +1,4 @@
-/* destination.h: a place where telemetry goes: its own thread, its own cursor, one contract. */
+/* destination.h: a place where telemetry goes: its own threads, its own cursors, one contract. */
 #ifndef SIGPOST_OTLP_DESTINATION_H
 #define SIGPOST_OTLP_DESTINATION_H
 
@@ -23,6 +23,9 @@ struct destination_status {
 struct destination; /* begins with `const struct destination_ops *ops` in each implementation */
 
 struct destination_ops {
+    /* Says that stop will come, and until when; returns at once. So that several end side by side.
+     */
+    void (*begin_stop)(struct destination *self, int64_t deadline_mono_ns);
     /* Ends the thread: sends what is under way until the monotonic deadline, makes the cursor
      * durable, frees. What was not sent stays in the spool. */
     void (*stop)(struct destination *self, int64_t deadline_mono_ns);
@@ -30,9 +33,10 @@ struct destination_ops {
     void (*status)(struct destination *self, struct destination_status *out);
     /* Appends this destination's own series to a scrape (/metrics/clients), or NULL. Any thread. */
     void (*render)(struct destination *self, struct buf *out);
-    /* The spool's sequence up to which everything has arrived: was taken by the receiver or set
-     * aside, or stands in the series. It may be ahead of what is durable. Any thread. */
-    uint64_t (*arrived)(struct destination *self);
+    /* The spool's sequence up to which everything of this signal has arrived: was taken by the
+     * receiver or set aside, or stands in the series. It may be ahead of what is durable.
+     * UINT64_MAX for a signal that is not taken. Any thread. */
+    uint64_t (*arrived)(struct destination *self, enum signal signal);
     const char *(*name)(const struct destination *self); /* as in metrics; borrowed. Any thread. */
 };
 

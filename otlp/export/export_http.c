@@ -9,13 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#define ZLIB_CONST /* next_in points to const */
-#include <zlib.h>
 
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SECOND)
-#define GZIP_LEVEL                                                                 \
-    4 /* telemetry shrinks to about a tenth; past 4 time doubles for a few percent \
-       */
 
 struct slot {
     struct export_http *http;
@@ -33,7 +28,7 @@ struct export_http {
     struct export_http_urls urls;
     struct curl_slist *headers;
     char *ca_file;
-    bool gzip;
+    enum export_zip zip;
     int64_t timeout_ns;
     struct slot *slots;
     unsigned n_slots;
@@ -114,7 +109,7 @@ struct export_http *export_http_create(const struct export_http_options *options
     if (http == NULL) {
         goto no_memory;
     }
-    http->gzip = options->gzip;
+    http->zip = options->zip;
     http->timeout_ns = options->timeout_ns;
     if (!export_http_make_urls(&http->urls, options->url, why) ||
         !export_http_make_headers(&http->headers, options, why) ||
@@ -184,28 +179,6 @@ static struct slot *free_slot(const struct export_http *http)
     return NULL;
 }
 
-static bool zip(struct buf *out, struct slice body)
-{
-    z_stream z = {0};
-    if (body.len > UINT32_MAX / 2 ||
-        deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-        return false;
-    }
-    size_t room = deflateBound(&z, (uLong)body.len);
-    char *to = buf_reserve(out, room);
-    bool done = false;
-    if (to != NULL) {
-        z.next_in = (const Bytef *)body.data;
-        z.avail_in = (uInt)body.len;
-        z.next_out = (Bytef *)to;
-        z.avail_out = (uInt)room;
-        done = deflate(&z, Z_FINISH) == Z_STREAM_END;
-        out->len += done ? room - z.avail_out : 0;
-    }
-    deflateEnd(&z);
-    return done;
-}
-
 static void finish_taken(struct export_http *http)
 {
     if (http->taken != NULL) {
@@ -224,9 +197,8 @@ bool export_http_send(struct export_http *http, enum signal signal, struct slice
     slot->arg = arg;
     slot->response_cut = false;
     slot->error[0] = '\0';
-    if (http->gzip) {
-        if (!zip(&slot->zipped, body)) {
-            buf_clear(&slot->zipped);
+    if (http->zip != EXPORT_ZIP_NONE) {
+        if (!export_zip(http->zip, body, &slot->zipped)) {
             return false;
         }
         body = buf_slice(&slot->zipped);

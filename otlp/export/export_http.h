@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/slice.h"
+#include "otlp/export/export_zip.h"
 #include "otlp/signal.h"
 
 #include <stdbool.h>
@@ -25,7 +26,7 @@ struct export_http_options {
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
     const char *ca_file; /* PEM or NULL */
-    bool gzip;
+    enum export_zip zip;
     int64_t timeout_ns; /* of one request, connecting included */
     unsigned slots;     /* requests under way at once */
 };
@@ -43,8 +44,8 @@ void export_http_destroy(struct export_http *http);
 /* Where a signal goes, for people: without user name and password. */
 const char *export_http_url(const struct export_http *http, enum signal signal);
 
-/* Starts a POST. Without gzip the body is borrowed until the reply was taken. False (no slot free,
- * no memory): no reply will come. */
+/* Starts a POST. Without compression the body is borrowed until the reply was taken. False (no slot
+ * free, no memory): no reply will come. */
 bool export_http_send(struct export_http *http, enum signal signal, struct slice body, void *arg);
 
 struct export_http_reply {

@@ -178,6 +178,14 @@ static bool append_configured(struct curl_slist **list, const char *line, struct
     return added || result_fail(why, "out of memory");
 }
 
+static bool append_encoding(struct curl_slist **list, enum export_zip zip)
+{
+    char text[64];
+    const char *name = export_zip_name(zip);
+    snprintf(text, sizeof(text), "Content-Encoding: %s", name != NULL ? name : "");
+    return name == NULL || append(list, text);
+}
+
 bool export_http_make_headers(struct curl_slist **list, const struct export_http_options *options,
                               struct result *why)
 {
@@ -185,7 +193,7 @@ bool export_http_make_headers(struct curl_slist **list, const struct export_http
     /* The empty Expect keeps libcurl from asking first and waiting for a 100 before long bodies. */
     bool done = append(list, "Content-Type: application/x-protobuf") && append(list, "Expect:") &&
                 append(list, "Accept: application/x-protobuf") &&
-                (!options->gzip || append(list, "Content-Encoding: gzip"));
+                append_encoding(list, options->zip);
     bool own_agent = false;
     if (!done) {
         result_fail(why, "out of memory");

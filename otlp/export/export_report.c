@@ -31,8 +31,8 @@ void export_report_init(struct export_report *report, const char *destination,
     report->ok = metrics_gauge(metrics, "sigpost_export_ok",
                                "1 while the destination takes what it is sent, else 0.", labels);
     metric_set(report->ok, 1);
-    static const int one_of_each_reason[] = {400, 413, 415};
-    for (size_t i = 0; i < 3; i++) { /* shown with 0 from the start */
+    static const int one_of_each_reason[] = {400, 413};
+    for (size_t i = 0; i < 2; i++) { /* shown with 0 from the start */
         count_dead(report, dead_letter_reason(one_of_each_reason[i]), 0);
     }
 }
@@ -73,16 +73,17 @@ void export_report_delivered(struct export_report *report, uint64_t items, uint6
 
 static bool all_well(const struct export_report *report)
 {
-    for (unsigned i = 0; i < EXPORT_PROBLEM_COUNT; i++) {
-        if (report->problems[i].lasts) {
+    for (unsigned i = 0; i < SIGNAL_COUNT * EXPORT_PROBLEM_COUNT; i++) {
+        if (report->problems[i / EXPORT_PROBLEM_COUNT][i % EXPORT_PROBLEM_COUNT].lasts) {
             return false;
         }
     }
     return true;
 }
 
-void export_report_problem(struct export_report *report, enum export_problem problem, int code,
-                           int64_t retry_at, const char *format, ...)
+void export_report_problem(struct export_report *report, enum signal signal,
+                           enum export_problem problem, int code, int64_t retry_at,
+                           const char *format, ...)
 {
     char text[PROBLEM_TEXT_MAX];
     va_list args;
@@ -91,33 +92,37 @@ void export_report_problem(struct export_report *report, enum export_problem pro
     va_end(args);
 
     pthread_mutex_lock(&report->lock);
-    bool news = !report->problems[problem].lasts || report->problems[problem].code != code;
-    report->problems[problem].lasts = true;
-    report->problems[problem].code = code;
-    report->problems[problem].retry_at = retry_at;
-    snprintf(report->problems[problem].text, sizeof(text), "%s", text);
-    pthread_mutex_unlock(&report->lock);
-
+    struct export_report_problem *at = &report->problems[signal][problem];
+    bool news = !at->lasts || at->code != code;
+    at->lasts = true;
+    at->code = code;
+    at->retry_at = retry_at;
+    snprintf(at->text, sizeof(text), "%s", text);
     metric_set(report->ok, 0);
+    pthread_mutex_unlock(&report->lock);
     if (news) {
         LOG_WARN("destination is in trouble, its data waits in the spool",
-                 LOG_STR("destination", report->destination), LOG_STR("problem", text));
+                 LOG_STR("destination", report->destination),
+                 LOG_STR("signal", signal_info(signal)->name), LOG_STR("problem", text));
     }
 }
 
-void export_report_solved(struct export_report *report, enum export_problem problem,
-                          int64_t lasted_ns)
+void export_report_solved(struct export_report *report, enum signal signal,
+                          enum export_problem problem, int64_t lasted_ns)
 {
     char text[PROBLEM_TEXT_MAX];
     pthread_mutex_lock(&report->lock);
-    bool lasted = report->problems[problem].lasts;
-    report->problems[problem].lasts = false;
-    snprintf(text, sizeof(text), "%s", report->problems[problem].text);
-    bool well = all_well(report);
+    struct export_report_problem *at = &report->problems[signal][problem];
+    bool lasted = at->lasts;
+    at->lasts = false;
+    snprintf(text, sizeof(text), "%s", at->text);
+    if (lasted) {
+        metric_set(report->ok, all_well(report) ? 1 : 0);
+    }
     pthread_mutex_unlock(&report->lock);
     if (lasted) {
-        metric_set(report->ok, well ? 1 : 0);
         LOG_INFO("destination is well again", LOG_STR("destination", report->destination),
+                 LOG_STR("signal", signal_info(signal)->name),
                  LOG_INT("after_seconds", lasted_ns / NS_PER_SECOND), LOG_STR("problem", text));
     }
 }
@@ -137,6 +142,20 @@ void export_report_dead(struct export_report *report, const struct dead_letter *
               LOG_INT("sequence", letter->sequence), LOG_SLICE("answer", letter->answer));
 }
 
+static void describe(const struct export_report_problem *problem, int64_t now,
+                     struct destination_status *out)
+{
+    int64_t left = problem->retry_at - now;
+    int64_t seconds = (left + NS_PER_SECOND - 1) / NS_PER_SECOND;
+    out->ok = false;
+    if (left > 0) {
+        snprintf(out->problem, sizeof(out->problem), "%s; retrying in %lld s", problem->text,
+                 (long long)seconds);
+    } else {
+        snprintf(out->problem, sizeof(out->problem), "%s; retrying now", problem->text);
+    }
+}
+
 void export_report_status(struct export_report *report, struct destination_status *out)
 {
     *out = (struct destination_status){.ok = true};
@@ -144,19 +163,11 @@ void export_report_status(struct export_report *report, struct destination_statu
     pthread_mutex_lock(&report->lock);
     out->dead_letters = report->dead_letters;
     out->dead_sequence = report->dead_sequence;
-    for (unsigned i = 0; i < EXPORT_PROBLEM_COUNT && out->ok; i++) {
-        if (!report->problems[i].lasts) {
-            continue;
-        }
-        int64_t left = report->problems[i].retry_at - now;
-        int64_t seconds = (left + NS_PER_SECOND - 1) / NS_PER_SECOND;
-        out->ok = false;
-        if (left > 0) {
-            snprintf(out->problem, sizeof(out->problem), "%s; retrying in %lld s",
-                     report->problems[i].text, (long long)seconds);
-        } else {
-            snprintf(out->problem, sizeof(out->problem), "%s; retrying now",
-                     report->problems[i].text);
+    for (unsigned i = 0; i < SIGNAL_COUNT * EXPORT_PROBLEM_COUNT && out->ok; i++) {
+        const struct export_report_problem *at =
+            &report->problems[i / EXPORT_PROBLEM_COUNT][i % EXPORT_PROBLEM_COUNT];
+        if (at->lasts) {
+            describe(at, now, out);
         }
     }
     pthread_mutex_unlock(&report->lock);

@@ -1,6 +1,6 @@
 /* export_report.h: what an exporter tells the people: status for readiness, log lines, metrics.
  *
- * The exporter's thread writes, any thread reads. Nothing is logged per request: a failure when it
+ * The lanes' threads write, any thread reads. Nothing is logged per request: a failure when it
  * begins or changes its kind, the recovery, each dead letter.
  */
 #ifndef SIGPOST_OTLP_EXPORT_REPORT_H
@@ -11,21 +11,28 @@
 
 #include <pthread.h>
 
-/* Several can last at once; the status shows the first of them. */
-enum export_problem { EXPORT_PROBLEM_LETTERS, EXPORT_PROBLEM_SEND, EXPORT_PROBLEM_SPOOL };
-#define EXPORT_PROBLEM_COUNT 3
+/* Several can last at once, of each signal; the status shows the first of them. */
+enum export_problem {
+    EXPORT_PROBLEM_LETTERS, /* a dead letter cannot be set aside */
+    EXPORT_PROBLEM_SEND,
+    EXPORT_PROBLEM_SPOOL,
+    EXPORT_PROBLEM_RETRIAL, /* a dead letter that was put back cannot be sent */
+    EXPORT_PROBLEM_COUNT
+};
+
+struct export_report_problem {
+    bool lasts;
+    int code;         /* of the failure that was logged */
+    int64_t retry_at; /* monotonic; 0: not known */
+    char text[DESTINATION_PROBLEM_MAX];
+};
 
 struct export_report {
     const char *destination; /* borrowed */
     struct metrics *metrics; /* borrowed */
     struct metric *items, *rejected, *ok;
     pthread_mutex_t lock; /* guards what follows */
-    struct {
-        bool lasts;
-        int code;         /* of the failure that was logged */
-        int64_t retry_at; /* monotonic; 0: not known */
-        char text[DESTINATION_PROBLEM_MAX];
-    } problems[EXPORT_PROBLEM_COUNT];
+    struct export_report_problem problems[SIGNAL_COUNT][EXPORT_PROBLEM_COUNT];
     uint64_t dead_letters, dead_sequence;
 };
 
@@ -43,13 +50,13 @@ void export_report_delivered(struct export_report *report, uint64_t items, uint6
 
 /* Something is wrong and will be tried again at the monotonic time retry_at. `code` tells kinds of
  * failures apart: a line is logged when the problem begins and when its code changes. */
-void export_report_problem(struct export_report *report, enum export_problem problem, int code,
-                           int64_t retry_at, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+void export_report_problem(struct export_report *report, enum signal signal,
+                           enum export_problem problem, int code, int64_t retry_at,
+                           const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* It is over, after lasting_ns; logged. Nothing happens when it did not last. */
-void export_report_solved(struct export_report *report, enum export_problem problem,
-                          int64_t lasted_ns);
+void export_report_solved(struct export_report *report, enum signal signal,
+                          enum export_problem problem, int64_t lasted_ns);
 
 /* A dead letter is durable. */
 void export_report_dead(struct export_report *report, const struct dead_letter *letter);

@@ -15,10 +15,22 @@ enum retry_verdict retry_classify(int status)
     case 429:
         return RETRY_LATER;
     case 401:
+    case 402:
     case 403:
     case 404:
     case 405:
+    case 406:
     case 407:
+    case 410:
+    case 411:
+    case 414:
+    case 415: /* the type, or our compression: the same for every body */
+    case 417:
+    case 421:
+    case 426:
+    case 428:
+    case 431:
+    case 451:
         return RETRY_OPERATOR;
     default:
         return status >= 400 ? RETRY_REFUSED : RETRY_OPERATOR;

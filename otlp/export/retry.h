@@ -27,8 +27,10 @@ enum retry_verdict {
  *     2xx                       delivered
  *     0, 408, 425, 429, 5xx     later (OTLP names 429, 502, 503, 504; the others are no reason to
  *                               throw data away either, so they are held and tried again)
- *     1xx, 3xx, 401, 403, 404, 405, 407   operator: URL, credentials or a proxy in between
- *     every other 4xx           refused (400, 413, 415, 422 …)
+ *     1xx, 3xx, 401 to 407, 410, 411, 414, 415, 417, 421, 426, 428, 431, 451
+ *                               operator: URL, credentials, headers, compression or a proxy in
+ *                               between; no other body would fare better
+ *     every other 4xx           refused (400, 413, 422 …)
  */
 enum retry_verdict retry_classify(int status);
 

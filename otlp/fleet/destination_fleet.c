@@ -90,8 +90,11 @@ static void render(struct destination *self, struct buf *out)
     pthread_mutex_unlock(&d->lock);
 }
 
-static uint64_t get_arrived(struct destination *self)
+static uint64_t get_arrived(struct destination *self, enum signal signal)
 {
+    if (signal != SIGNAL_METRICS) {
+        return UINT64_MAX;
+    }
     struct fleet_destination *d = (struct fleet_destination *)self;
     uint64_t drained = spool_reader_drained(d->reader);
     uint64_t folded = atomic_load(&d->folded);
@@ -268,7 +271,7 @@ static void free_destination(struct fleet_destination *d)
     free(d);
 }
 
-static void stop(struct destination *self, int64_t deadline_mono_ns)
+static void begin_stop(struct destination *self, int64_t deadline_mono_ns)
 {
     struct fleet_destination *d = (struct fleet_destination *)self;
     const uint64_t one = 1;
@@ -277,11 +280,18 @@ static void stop(struct destination *self, int64_t deadline_mono_ns)
     if (write(d->stop_fd, &one, sizeof(one)) < 0) {
         LOG_ERROR("fleet: its thread cannot be woken; it stops at its next frame");
     }
+}
+
+static void stop(struct destination *self, int64_t deadline_mono_ns)
+{
+    struct fleet_destination *d = (struct fleet_destination *)self;
+    begin_stop(self, deadline_mono_ns);
     pthread_join(d->thread, NULL);
     free_destination(d);
 }
 
-static const struct destination_ops ops = {.stop = stop,
+static const struct destination_ops ops = {.begin_stop = begin_stop,
+                                           .stop = stop,
                                            .status = get_status,
                                            .render = render,
                                            .arrived = get_arrived,

@@ -41,6 +41,7 @@ Test(config, defaults)
     cr_assert_eq(c->export.batch_age, 200 * NS_PER_MS);
     cr_assert_eq(c->export.in_flight, 4);
     cr_assert_eq(c->export.timeout, 10 * S);
+    cr_assert_eq(c->export.dead_letters_max, 64 << 20);
     cr_assert_eq(c->fleet.max_series, 1000);
     cr_assert_eq(c->fleet.max_sessions, 100000);
     cr_assert_eq(c->fleet.resource_labels.n, 5);
@@ -112,6 +113,7 @@ static const char *const others[][2] = {
     {"export.batch_age", "1s"},
     {"export.in_flight", "2"},
     {"export.timeout", "1s"},
+    {"export.dead_letters_max", "1MiB"},
     {"fleet.max_series", "10"},
     {"fleet.max_sessions", "10"},
     {"fleet.session_idle", "2h"},
@@ -381,9 +383,15 @@ Test(config, what_one_key_says_about_another)
         fixture_good("spool={max_bytes=\"64KiB\";}; server={max_body=\"16KiB\";};", NO_ENV));
 }
 
+/* With a destination that takes all, where the file names none. */
 static void expect_warnings(const char *file, char *const *env, const char *expected)
 {
-    struct config *c = fixture_good(file, env);
+    static const char takes_all[] =
+        "export = { destinations = ( { type = \"otlp\"; url = \"http://a\"; } ); };";
+    char text[2048];
+    snprintf(text, sizeof(text), "%s %s", strstr(file, "destinations") == NULL ? takes_all : "",
+             file);
+    struct config *c = fixture_good(text, env);
     struct buf out = BUF_INIT;
     config_warnings(c, env, &out);
     cr_assert_str_eq(buf_cstr(&out), expected);

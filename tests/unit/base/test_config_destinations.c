@@ -190,18 +190,75 @@ Test(config_destinations, what_is_refused)
         "1: export.destinations: fleet is listed twice; list it once");
     bad("{type=\"otlp\"; url=1;}",
         "1: export.destinations.url: a number; write a string in quotes");
-    bad("{type=\"otlp\"; url=\"http://h\"; compression=\"zstd\";}",
-        "1: export.destinations.compression: \"zstd\" is not known; use one of: none, gzip");
+    bad("{type=\"otlp\"; url=\"http://h\"; compression=\"lz4\";}",
+        "1: export.destinations.compression: \"lz4\" is not known; use one of: none, gzip, "
+        "zstd");
     bad("{type=\"otlp\"; url=\"http://h\"; compresion=\"gzip\";}",
         "1: export.destinations.compresion: unknown key; did you mean compression?");
     bad("{type=\"otlp\"; url=\"http://h\"; zzzzzzz=\"gzip\";}",
         "1: export.destinations.zzzzzzz: unknown key; a destination has type, name, url, "
-        "compression, headers and ca_file");
+        "signals, compression, headers and ca_file");
     bad("{type=\"otlp\"; url=\"http://h\"; ca_file=\"\";}",
         "1: export.destinations.ca_file: the path is empty; write one or leave the key out");
     fixture_bad_file("export = { destinations = \"fleet\"; };",
                      "1: export.destinations: a string; write a list such as ( { type = "
                      "\"fleet\"; } )");
+}
+
+Test(config_destinations, signals)
+{
+    struct config *c = with("{type=\"otlp\"; url=\"http://a\"; compression=\"zstd\";"
+                            " signals=[\"logs\", \"metrics\", \"logs\"];},"
+                            "{type=\"otlp\"; url=\"http://b\"; signals=(\"profiles\");},"
+                            "{type=\"otlp\"; url=\"http://c\";}, {type=\"fleet\";}",
+                            NO_ENV);
+    cr_assert_not_null(c, "%s", fixture_why.text);
+    const struct config_destination *d = c->export.destinations;
+    cr_assert_eq(d[0].compression, CONFIG_COMPRESSION_ZSTD);
+    cr_assert_eq(d[0].signals, CONFIG_SIGNAL_METRICS | CONFIG_SIGNAL_LOGS);
+    cr_assert_eq(d[1].signals, CONFIG_SIGNAL_PROFILES);
+    cr_assert_eq(d[2].signals, CONFIG_SIGNALS_ALL);
+    cr_assert_eq(d[3].signals, CONFIG_SIGNAL_METRICS);
+    config_free(c);
+    bad("{type=\"otlp\"; url=\"http://a\"; signals=[];}",
+        "1: export.destinations.signals: the list is empty; list at least one, or leave the key "
+        "out for all");
+    bad("{type=\"otlp\"; url=\"http://a\"; signals=\"metrics\";}",
+        "1: export.destinations.signals: a string; write a list such as [\"metrics\", "
+        "\"traces\"]");
+    bad("{type=\"otlp\"; url=\"http://a\"; signals=[1];}",
+        "1: export.destinations.signals: a number; write a list such as [\"metrics\", "
+        "\"traces\"]");
+    bad("{type=\"otlp\"; url=\"http://a\"; signals=[\"metrics\", \"Traces\"];}",
+        "1: export.destinations.signals: \"Traces\" is not known; use some of: metrics, traces, "
+        "logs, profiles");
+    bad("{type=\"fleet\"; signals=[\"traces\"];}",
+        "1: export.destinations.signals: only for type \"otlp\"; take it out of this \"fleet\", "
+        "which takes metrics");
+}
+
+static void expect_orphans(const char *destinations, const char *sentence)
+{
+    struct buf out = BUF_INIT;
+    struct config *c = with(destinations, NO_ENV);
+    cr_assert_not_null(c, "%s", fixture_why.text);
+    config_warnings(c, NO_ENV, &out);
+    cr_assert_eq(strstr(buf_cstr(&out), "thrown away") != NULL, sentence != NULL, "%s",
+                 buf_cstr(&out));
+    cr_assert(sentence == NULL || strstr(buf_cstr(&out), sentence) != NULL, "%s", buf_cstr(&out));
+    buf_free(&out);
+    config_free(c);
+}
+
+Test(config_destinations, signals_that_have_nowhere_to_go_are_warned_of)
+{
+    expect_orphans("{type=\"fleet\";}", "export.destinations: none takes traces and logs; what "
+                                        "clients send of that is answered 200 and thrown away\n");
+    expect_orphans("{type=\"otlp\"; url=\"http://a\";}", NULL);
+    expect_orphans("{type=\"fleet\";}, {type=\"otlp\"; url=\"http://a\"; signals=[\"logs\"];}",
+                   "none takes traces; what");
+    expect_orphans("{type=\"otlp\"; url=\"http://a\"; signals=[\"profiles\"];}",
+                   "none takes metrics, traces and logs; what");
 }
 
 Test(config_destinations, at_most_eight)

@@ -11,13 +11,16 @@
 
 static char root[64];
 static char dir[96];
-static struct dead_letter_room room;
+static struct dead_letter_box box;
+
+#define BIG (UINT64_C(64) << 20)
 
 static void setup(void)
 {
     snprintf(root, sizeof(root), "/tmp/sigpost-dead-XXXXXX");
     cr_assert_not_null(mkdtemp(root));
     snprintf(dir, sizeof(dir), "%s/dead", root);
+    dead_letter_box_init(&box, dir, BIG);
 }
 
 static void empty_and_remove(const char *path)
@@ -35,8 +38,12 @@ static void empty_and_remove(const char *path)
 static void teardown(void)
 {
     chmod(dir, 0700);
+    char retry[DEAD_LETTER_PATH_MAX];
+    dead_letter_retry_dir(dir, retry);
+    empty_and_remove(retry);
     empty_and_remove(dir);
     empty_and_remove(root);
+    dead_letter_box_destroy(&box);
 }
 
 TestSuite(dead_letter, .init = setup, .fini = teardown);
@@ -61,7 +68,8 @@ static struct dead_letter sample(uint64_t sequence)
 static enum dead_letter_outcome store(const struct dead_letter *letter, uint64_t max)
 {
     struct result why = RESULT_INIT;
-    enum dead_letter_outcome outcome = dead_letter_store(dir, letter, max, &room, &why);
+    box.max_bytes = max;
+    enum dead_letter_outcome outcome = dead_letter_store(&box, letter, NULL, &why);
     cr_expect((outcome == DEAD_LETTER_STORED) == (why.text[0] == '\0'), "%s", why.text);
     return outcome;
 }
@@ -78,7 +86,7 @@ static size_t count(void)
 Test(dead_letter, comes_back_as_it_was_set_aside)
 {
     struct dead_letter letter = sample(42);
-    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    cr_assert_eq(store(&letter, BIG), DEAD_LETTER_STORED);
     struct stat st;
     cr_assert_eq(stat(dir, &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0700);
@@ -122,12 +130,12 @@ Test(dead_letter, again_replaces_and_others_stand_in_order)
     static const uint64_t sequences[] = {9, 300, 10, 2};
     for (size_t i = 0; i < 4; i++) {
         struct dead_letter letter = sample(sequences[i]);
-        cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
-        cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+        cr_assert_eq(store(&letter, BIG), DEAD_LETTER_STORED);
+        cr_assert_eq(store(&letter, BIG), DEAD_LETTER_STORED);
     }
     struct dead_letter late = sample(1);
     late.arrived_ns++;
-    store(&late, DEAD_LETTER_DIR_MAX);
+    store(&late, BIG);
     char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
     size_t n = 0;
     cr_assert(dead_letter_list(dir, &names, &n, NULL));
@@ -149,7 +157,7 @@ Test(dead_letter, a_missing_directory_has_none)
 Test(dead_letter, the_directory_is_bounded_and_says_so)
 {
     struct dead_letter letter = sample(1);
-    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    cr_assert_eq(store(&letter, BIG), DEAD_LETTER_STORED);
     struct stat st;
     char path[256];
     snprintf(path, sizeof(path), "%s/188fcf05453f4d15-0000000000000001.otlp.dead", dir);
@@ -158,7 +166,8 @@ Test(dead_letter, the_directory_is_bounded_and_says_so)
 
     letter = sample(2); /* as long as the first */
     struct result why = RESULT_INIT;
-    cr_expect_eq(dead_letter_store(dir, &letter, 2 * size - 1, &room, &why), DEAD_LETTER_FULL);
+    box.max_bytes = 2 * size - 1;
+    cr_expect_eq(dead_letter_store(&box, &letter, NULL, &why), DEAD_LETTER_FULL);
     cr_expect_not_null(strstr(why.text, "is full"));
     cr_expect_not_null(strstr(why.text, dir));
     cr_expect_eq(count(), 1);
@@ -171,21 +180,153 @@ Test(dead_letter, the_directory_is_bounded_and_says_so)
     cr_expect_eq(store(&letter, 2 * size), DEAD_LETTER_STORED, "room again");
 }
 
-Test(dead_letter, what_others_write_is_noticed_after_a_while)
+static void remove_name(const char *name)
 {
-    struct dead_letter_room theirs = {0};
+    struct result why = RESULT_INIT;
+    cr_assert(dead_letter_remove(dir, name, &why), "%s", why.text);
+}
+
+static void expect_count(uint64_t letters, uint64_t bytes)
+{
+    uint64_t n, size;
+    cr_assert(dead_letter_count(&box, &n, &size));
+    cr_assert_eq(n, letters, "%llu letters", (unsigned long long)n);
+    cr_assert_eq(size, bytes, "%llu bytes", (unsigned long long)size);
+}
+
+/* The time of a directory moves in steps of a few milliseconds. */
+static void until_the_clock_ticks(void)
+{
+    usleep(20000);
+}
+
+Test(dead_letter, letters_and_bytes_are_counted_exactly)
+{
+    expect_count(0, 0);
     struct dead_letter letter = sample(1);
-    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
-    uint64_t size = room.used;
-    uint64_t max = (uint64_t)200 * size;
-    unsigned stored = 0;
-    for (uint64_t i = 2; i < 400; i++) {
-        letter = sample(100 + i); /* three digits, all as long as one another */
-        struct dead_letter_room *whose = i % 2 == 0 ? &room : &theirs;
-        stored += dead_letter_store(dir, &letter, max, whose, NULL) == DEAD_LETTER_STORED;
+    store(&letter, BIG);
+    uint64_t n, size;
+    dead_letter_count(&box, &n, &size);
+    for (uint64_t i = 2; i <= 9; i++) {
+        letter = sample(i);
+        store(&letter, BIG);
+        expect_count(i, i * size);
     }
-    cr_expect_geq(stored, 190);
-    cr_expect_leq(stored, 200 + DEAD_LETTER_TRUST);
+    store(&letter, BIG);
+    expect_count(9, 9 * size);
+    letter.payload = SLICE_LIT("");
+    store(&letter, BIG);
+    cr_assert(dead_letter_count(&box, &n, &size));
+    cr_expect_eq(n, 9);
+    until_the_clock_ticks();
+    remove_name("188fcf05453f4d15-0000000000000009.otlp.dead");
+    letter = sample(1);
+    until_the_clock_ticks();
+    remove_name("188fcf05453f4d15-0000000000000001.otlp.dead");
+    struct dead_letter_box anew;
+    dead_letter_box_init(&anew, dir, BIG);
+    cr_assert(dead_letter_count(&anew, &n, &size));
+    dead_letter_box_destroy(&anew);
+    cr_expect_eq(n, 7);
+    expect_count(7, size);
+}
+
+static void *store_many(void *arg)
+{
+    uint64_t first = *(const uint64_t *)arg;
+    for (uint64_t i = 0; i < 50; i++) {
+        struct dead_letter letter = sample(first + i);
+        dead_letter_store(&box, &letter, NULL, NULL);
+    }
+    return NULL;
+}
+
+Test(dead_letter, several_writers_together_keep_the_bound_exactly)
+{
+    struct dead_letter letter = sample(100);
+    store(&letter, BIG);
+    uint64_t n, size;
+    dead_letter_count(&box, &n, &size);
+    box.max_bytes = 40 * size;
+    uint64_t firsts[] = {200, 300, 400, 500};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        pthread_create(&threads[i], NULL, store_many, &firsts[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    cr_expect_eq(count(), 40);
+    expect_count(40, 40 * size);
+}
+
+Test(dead_letter, put_back_waits_for_its_destination_and_signal)
+{
+    struct result why = RESULT_INIT;
+    char names[4][DEAD_LETTER_NAME_MAX];
+    struct dead_letter letter = sample(1);
+    store(&letter, BIG);
+    letter.signal = SIGNAL_LOGS;
+    letter.sequence = 2;
+    store(&letter, BIG);
+    uint64_t n, size;
+    dead_letter_count(&box, &n, &size);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 0, "no directory yet");
+    until_the_clock_ticks();
+    static const char *const both[] = {"188fcf05453f4d15-0000000000000001.otlp.dead",
+                                       "188fcf05453f4d15-0000000000000002.otlp.dead"};
+    for (int i = 0; i < 2; i++) {
+        cr_assert(dead_letter_put_back(dir, both[i], &why), "%s", why.text);
+        cr_expect_not(dead_letter_put_back(dir, both[i], &why), "it is gone");
+    }
+    cr_expect_eq(count(), 0);
+    expect_count(2, size); /* what waits takes room, too */
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 1);
+    cr_expect_str_eq(names[0], "traces-188fcf05453f4d15-0000000000000001.otlp.dead");
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp2", names, 4), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_METRICS, "otlp", names, 4), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "tlp", names, 4), 0);
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_LOGS, "otlp", names, 4), 1);
+
+    /* Refused again: it replaces the one that waits, also where there is no room for two. */
+    letter = sample(1);
+    box.max_bytes = size;
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 1);
+    cr_assert_eq(dead_letter_store(&box, &letter, names[0], &why), DEAD_LETTER_STORED, "%s",
+                 why.text);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 0);
+    expect_count(2, size);
+    cr_expect_eq(count(), 1);
+}
+
+Test(dead_letter, at_most_so_many_waiting_are_listed)
+{
+    struct result why = RESULT_INIT;
+    char names[3][DEAD_LETTER_NAME_MAX];
+    for (uint64_t i = 1; i <= 5; i++) {
+        char name[DEAD_LETTER_NAME_MAX];
+        struct dead_letter letter = sample(i);
+        store(&letter, BIG);
+        snprintf(name, sizeof(name), "188fcf05453f4d15-%016llx.otlp.dead", (unsigned long long)i);
+        cr_assert(dead_letter_put_back(dir, name, &why), "%s", why.text);
+    }
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 3), 3);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 0), 0);
+}
+
+Test(dead_letter, what_is_no_letter_is_not_put_back)
+{
+    struct result why = RESULT_INIT;
+    struct dead_letter letter = sample(1);
+    store(&letter, BIG);
+    char path[256];
+    snprintf(path, sizeof(path), "%s/junk.dead", dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    cr_expect_not(dead_letter_put_back(dir, "junk.dead", &why));
+    cr_expect_not_null(strstr(why.text, "not a dead letter"), "%s", why.text);
+    cr_expect_not(dead_letter_put_back(dir, "../x.dead", &why));
+    cr_expect_not(dead_letter_put_back(dir, "none.dead", &why));
+    cr_expect_eq(count(), 2);
 }
 
 Test(dead_letter, what_cannot_be_written_is_said_with_the_path)
@@ -194,21 +335,20 @@ Test(dead_letter, what_cannot_be_written_is_said_with_the_path)
     struct dead_letter letter = sample(1);
     int fd = open(dir, O_CREAT | O_WRONLY, 0600); /* a file where the directory should be */
     close(fd);
-    cr_expect_eq(dead_letter_store(dir, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
-                 DEAD_LETTER_FAILED);
+    cr_expect_eq(dead_letter_store(&box, &letter, NULL, &why), DEAD_LETTER_FAILED);
     cr_expect_not_null(strstr(why.text, dir), "%s", why.text);
     unlink(dir);
     char nowhere[128];
     snprintf(nowhere, sizeof(nowhere), "%s/none/dead", root);
-    cr_expect_eq(dead_letter_store(nowhere, &letter, DEAD_LETTER_DIR_MAX, &room, &why),
-                 DEAD_LETTER_FAILED);
+    box.dir = nowhere;
+    cr_expect_eq(dead_letter_store(&box, &letter, NULL, &why), DEAD_LETTER_FAILED);
     cr_expect_not_null(strstr(why.text, nowhere), "%s", why.text);
 }
 
 Test(dead_letter, half_written_and_foreign_files_are_no_letters)
 {
     struct dead_letter letter = sample(1);
-    store(&letter, DEAD_LETTER_DIR_MAX);
+    store(&letter, BIG);
     static const char *const others[] = {".0-1.otlp.dead", "notes.txt", ".dead"};
     for (size_t i = 0; i < 3; i++) {
         char path[256];
@@ -240,7 +380,7 @@ Test(dead_letter, long_texts_are_cut_and_stay_on_their_line)
     letter.answer = slice_make(answer, sizeof(answer));
     letter.session = (struct slice){0};
     letter.url = SLICE_LIT("a\n\nb");
-    cr_assert_eq(store(&letter, DEAD_LETTER_DIR_MAX), DEAD_LETTER_STORED);
+    cr_assert_eq(store(&letter, BIG), DEAD_LETTER_STORED);
     struct buf file = BUF_INIT;
     struct dead_letter back;
     cr_assert(
@@ -266,7 +406,7 @@ static bool parses(const char *bytes, size_t len)
 Test(dead_letter, every_cut_file_is_refused)
 {
     struct dead_letter letter = sample(7);
-    store(&letter, DEAD_LETTER_DIR_MAX);
+    store(&letter, BIG);
     struct buf file = BUF_INIT;
     struct dead_letter back;
     cr_assert(
@@ -317,6 +457,6 @@ Test(dead_letter, reasons_follow_from_the_status)
 {
     cr_expect_str_eq(dead_letter_reason(400), "refused");
     cr_expect_str_eq(dead_letter_reason(413), "too_large");
-    cr_expect_str_eq(dead_letter_reason(415), "unsupported");
+    cr_expect_str_eq(dead_letter_reason(409), "refused");
     cr_expect_str_eq(dead_letter_reason(422), "refused");
 }

@@ -171,7 +171,7 @@ Test(destination_otlp, requests_carry_what_they_must)
 Test(destination_otlp, gzip_bodies_unpack_to_the_payloads)
 {
     struct script s = {.statuses = {503}};
-    w.options.gzip = true;
+    w.options.zip = EXPORT_ZIP_GZIP;
     world_listen(&w, 0, play, &s);
     world_start(&w);
     world_append(&w, 3, 1, 3);
@@ -279,9 +279,10 @@ Test(destination_otlp, a_collector_that_is_down_gets_all_when_it_is_up)
         cr_assert_eq(counts[id], 1, "%u", id);
     }
     cr_expect_gt(requests_of("error"), 1);
-    cr_expect_eq(log_lines("destination is in trouble"), 1, "once, not once an attempt");
-    cr_expect_eq(log_lines("destination is well again"), 1);
-    cr_expect_eq(log_lines("destination=otlp"), 2);
+    cr_expect_eq(log_lines("destination is in trouble"), 3,
+                 "once for each signal, not once an attempt");
+    cr_expect_eq(log_lines("destination is well again"), 3);
+    cr_expect_eq(log_lines("destination=otlp"), 6);
 }
 
 Test(destination_otlp, retry_after_is_honoured_by_all_and_the_probe_goes_alone)
@@ -290,10 +291,10 @@ Test(destination_otlp, retry_after_is_honoured_by_all_and_the_probe_goes_alone)
     world_listen(&w, 0, play, &s);
     w.options.batch_requests = 1;
     w.options.in_flight = 2;
-    world_append(&w, 1, 2, 3);
+    world_append_from(&w, 1, 2, SIGNAL_TRACES, 1);
     world_start(&w);
     cr_assert(world_wait_status(&w, false, ": status 503; retrying in 1 s"));
-    world_append(&w, 3, 30, 3);
+    world_append_from(&w, 3, 30, SIGNAL_TRACES, 1);
     cr_assert(world_wait(&w, 1, 32));
     world_stop(&w, 1000);
     const struct fake_request *r = w.collector->requests;
@@ -415,10 +416,11 @@ Test(destination_otlp, exactly_the_poisonous_request_becomes_a_dead_letter)
     cr_expect(status.ok, "%s", status.problem);
     cr_expect_eq(status.dead_letters, 1);
     cr_expect_eq(status.dead_sequence, 123);
-    for (int i = 0; i < 1000 && w.destination->ops->arrived(w.destination) != 300; i++) {
+    for (int i = 0; i < 1000 && w.destination->ops->arrived(w.destination, SIGNAL_METRICS) != 300;
+         i++) {
         usleep(5000);
     }
-    cr_expect_eq(w.destination->ops->arrived(w.destination), 300);
+    cr_expect_eq(w.destination->ops->arrived(w.destination, SIGNAL_METRICS), 300);
     cr_expect_str_eq(w.destination->ops->name(w.destination), "otlp");
     world_stop(&w, 1000);
 

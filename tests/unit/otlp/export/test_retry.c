@@ -10,8 +10,9 @@
 Test(retry, verdict_of_every_status)
 {
     static const int later[] = {0, 408, 425, 429, 500, 501, 502, 503, 504, 505, 507, 511, 520, 599};
-    static const int operator[] = {100, 101, 300, 301, 302, 304, 307, 308, 401, 403, 404, 405, 407};
-    static const int refused[] = {400, 402, 406, 409, 410, 411, 413, 414, 415, 418, 422, 431, 451};
+    static const int operator[] = {100, 101, 300, 301, 302, 304, 307, 308, 401, 402, 403, 404, 405,
+                                   406, 407, 410, 411, 414, 415, 417, 421, 426, 428, 431, 451};
+    static const int refused[] = {400, 409, 412, 413, 416, 418, 422, 423, 424, 430, 499};
     static const int delivered[] = {200, 201, 202, 204, 299};
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         cr_expect_eq(retry_classify(later[i]), RETRY_LATER, "%d", later[i]);

@@ -253,15 +253,15 @@ Test(destination_fleet, folds_metrics_and_passes_over_the_rest)
     append_value(&rig, "a", 2, 7);
     append_value(&rig, "b", 1, 10);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 17), 17);
-    for (int i = 0; i < 2000 && rig.fleet->ops->arrived(rig.fleet) != 5; i++) {
+    for (int i = 0; i < 2000 && rig.fleet->ops->arrived(rig.fleet, SIGNAL_METRICS) != 5; i++) {
         usleep(2000); /* long before the snapshot, and with it the cursor, follows */
     }
-    cr_expect_eq(rig.fleet->ops->arrived(rig.fleet), 5);
+    cr_expect_eq(rig.fleet->ops->arrived(rig.fleet, SIGNAL_METRICS), 5);
     append(&rig, SIGNAL_TRACES, "a", 1, SLICE_LIT("not metrics"));
-    for (int i = 0; i < 2000 && rig.fleet->ops->arrived(rig.fleet) != 6; i++) {
+    for (int i = 0; i < 2000 && rig.fleet->ops->arrived(rig.fleet, SIGNAL_METRICS) != 6; i++) {
         usleep(2000); /* what it does not want does not hold it up */
     }
-    cr_expect_eq(rig.fleet->ops->arrived(rig.fleet), 6);
+    cr_expect_eq(rig.fleet->ops->arrived(rig.fleet, SIGNAL_METRICS), 6);
     cr_expect_str_eq(rig.fleet->ops->name(rig.fleet), "fleet");
     rig.fleet->ops->status(rig.fleet, &status);
     cr_expect(status.ok);
