@@ -296,5 +296,7 @@ void spool_readers_wake(struct spool *spool);
 
 void spool_stats_register(struct spool *spool, struct metrics *metrics);
 void spool_stats_unregister(struct spool *spool);
+/* Keeps no deleted segment open: its room would not come free. Takes peek. */
+void spool_stats_forget_segment(struct spool *spool, uint64_t first);
 
 #endif

@@ -107,7 +107,7 @@ static void delete_passed(struct spool *spool)
     while (spool_keeper_may_delete(spool)) {
         char name[SEGMENT_NAME_LEN + 1];
         segment_name(spool->segments[0].first, name);
-        uint64_t used = spool->segments[0].used;
+        uint64_t used = spool->segments[0].used, first = spool->segments[0].first;
         spool_segment_drop_first(spool);
         pthread_mutex_unlock(&spool->lock);
         bool gone = unlinkat(spool->dir_fd, name, 0) == 0 || errno == ENOENT;
@@ -117,6 +117,7 @@ static void delete_passed(struct spool *spool)
                      LOG_STR("file", name),
                      LOG_STR("error", strerror_r(errno, text, sizeof(text))));
         }
+        spool_stats_forget_segment(spool, first);
         pthread_mutex_lock(&spool->lock);
         if (gone) {
             spool->allocated -= used;

@@ -247,8 +247,10 @@ static uint64_t size_on_disk(struct spool *spool)
     }
     uint64_t least = SEGMENT_HEADER_LEN + spool_frame_max(spool->options.max_payload);
     uint64_t unused = (uint64_t)fs.f_bavail * fs.f_frsize;
-    uint64_t reserve = all_read(spool) ? 0 : 2 * least;
-    uint64_t room = unused > reserve ? unused - reserve : 0;
+    uint64_t room = unused > 2 * least ? unused - 2 * least : 0;
+    if (room < least && unused >= least && all_read(spool)) {
+        room = least;
+    }
     uint64_t size = room < spool->segment_bytes ? room : spool->segment_bytes;
     return size >= least ? size : 0;
 }

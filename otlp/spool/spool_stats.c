@@ -135,6 +135,16 @@ static int64_t peek_arrival(struct spool *spool, const struct spool_segment *seg
     return arrived;
 }
 
+void spool_stats_forget_segment(struct spool *spool, uint64_t first)
+{
+    pthread_mutex_lock(&spool->peek);
+    if (spool->peek_scan.fd >= 0 && spool->peek_first == first) {
+        close(spool->peek_scan.fd);
+        spool->peek_scan.fd = -1;
+    }
+    pthread_mutex_unlock(&spool->peek);
+}
+
 /* As long as it takes, at the pace of the last minute, to free a segment. Locked. */
 static unsigned retry_after(const struct spool *spool)
 {

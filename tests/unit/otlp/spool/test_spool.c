@@ -465,6 +465,43 @@ Test(spool, tells_how_much_waits_and_since_when)
     spool_reader_close(reader);
 }
 
+static unsigned deleted_files_open(void)
+{
+    unsigned n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char target[512];
+        ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+        target[len > 0 ? len : 0] = '\0';
+        n += strstr(target, ".seg (deleted)") != NULL;
+    }
+    closedir(dir);
+    return n;
+}
+
+/* The room of a file that is deleted and open is not free. */
+Test(spool, keeps_no_deleted_segment_open)
+{
+    fixture_open(&f, NULL);
+    append_range(&f, 1, 500);
+    fixture_close(&f);
+    fixture_open(&f, NULL);
+    cr_assert_eq(stats_of(&f).oldest_ns, 1000, "asked of the first segment's file");
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert(reads_range(reader, 1, 500));
+    append_range(&f, 501, 501);
+    cr_assert(reads_range(reader, 501, 501));
+    spool_reader_ack(reader, UINT64_MAX);
+    cr_assert_eq(wait_for_segments(&f, 1), 1);
+    unsigned open_still = 1;
+    for (int i = 0; i < 300 && open_still != 0; i++) {
+        usleep(10000);
+        open_still = deleted_files_open();
+    }
+    cr_assert_eq(open_still, 0);
+    spool_reader_close(reader);
+}
+
 Test(spool, shows_itself_on_a_scrape_and_no_more_after_closing)
 {
     struct metrics *metrics = metrics_create();
