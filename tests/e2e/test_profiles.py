@@ -1,43 +1,15 @@
 """Profiles are in development in OTLP: they are carried as they are, each in a request of its own."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from harness import wire
 from harness.process import wait_until
 from harness.signing import signed
+from harness.sink import Sink
 
 PATH = "/v1development/profiles"
 # Sound protobuf whose insides are nobody's business: field 1 holds what is no message.
 BODIES = [b"\x0a\x02\xff\xff\x10\x01", b"\x0a\x03abc", b"\x12\x84\x80\x00\x01\x02\x03\x04"]
-
-
-class Sink:
-    """Takes every POST and remembers it."""
-
-    def __init__(self):
-        taken = self.taken = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                taken.append((self.path, self.headers["Content-Type"], body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module")
