@@ -9,6 +9,7 @@
 #include "gateway/housekeeper.h"
 #include "gateway/notify.h"
 #include "gateway/server.h"
+#include "gateway/watchdog.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -105,6 +106,7 @@ static int serve(struct gateway *gateway, const char *config_path)
     housekeeper_end_on_second_signal();
     health_push_stop(push);
     int64_t deadline = clock_mono_ns() + gateway_config(gateway)->server.drain_timeout;
+    watchdog_start(deadline);
     server_drain(server, deadline);
     bool failed = result != 0 || gateway_spool_failed(gateway);
     gateway_stop(gateway, deadline);
