@@ -1,7 +1,6 @@
-"""Static checks of deploy/: no process of ours runs, nothing is built."""
+"""Static checks of deploy/: nothing is built and no process of ours runs."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e" / "harness"))

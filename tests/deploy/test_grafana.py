@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from dashboards import DIRECTORY, labels, load, names, panels, targets
+from harness.dashboards import DIRECTORY, labels, load, names, panels, targets
 
 KINDS = {"row", "timeseries", "stat", "table", "bargauge", "piechart", "heatmap"}
 

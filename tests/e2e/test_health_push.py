@@ -75,6 +75,7 @@ def test_a_collector_that_is_down_is_named_until_it_is_back(house, kuma):
     assert gateway.log().count("the canary got stuck") == 1
 
 
+@pytest.mark.heavy
 def test_a_collector_that_refuses_is_named_with_its_answer(house, kuma):
     """A 404, as from a Collector without a pipeline for the signal."""
     with contextlib.closing(Kuma(token="other").start()) as wrong:
@@ -85,6 +86,7 @@ def test_a_collector_that_refuses_is_named_with_its_answer(house, kuma):
         assert "404" in beat["msg"], beat
 
 
+@pytest.mark.heavy
 def test_a_full_spool_is_named(house, kuma):
     """It fills up while the destination is away."""
     gateway = house.gateway(
@@ -108,6 +110,7 @@ def test_a_full_spool_is_named(house, kuma):
     assert kuma.wait_beat(is_down)["msg"] == "spool: full: data is being refused"
 
 
+@pytest.mark.heavy
 def test_no_key_is_named_and_no_canary_leaves_unsigned(house, kuma):
     gateway = house.gateway(pushing(kuma), secret=None, start=False)
     write_ring(gateway, KEY)
@@ -121,6 +124,7 @@ def test_no_key_is_named_and_no_canary_leaves_unsigned(house, kuma):
     assert gateway.stored() == before
 
 
+@pytest.mark.heavy
 def test_without_signatures_the_canary_needs_none(house, kuma):
     gateway = house.gateway(
         pushing(kuma), env={"SIGPOST_AUTH_REQUIRED": "false"}, secret=None
@@ -129,6 +133,7 @@ def test_without_signatures_the_canary_needs_none(house, kuma):
     assert canaries(gateway) >= 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("status", [404, 500], ids=["kuma-1", "kuma-2"])
 def test_an_unknown_token_is_told_once_and_never_shown(house, kuma, status):
     kuma.unknown_status = status
@@ -148,6 +153,7 @@ def test_an_unknown_token_is_told_once_and_never_shown(house, kuma, status):
     assert kuma.token not in gateway.log()
 
 
+@pytest.mark.heavy
 def test_the_monitors_own_page_is_no_answer(house, kuma):
     """Kuma answers every unknown path with its page and 200."""
     gateway = house.gateway(
@@ -157,12 +163,14 @@ def test_the_monitors_own_page_is_no_answer(house, kuma):
     assert exposition.total(gateway.metrics(), "sigpost_health_push_total", result="ok") == 0
 
 
+@pytest.mark.heavy
 def test_pasted_as_kuma_shows_it(house, kuma):
     kuma_shows = f"{kuma.url}?status=up&msg=OK&ping="
     house.gateway({"health": {"push_url": kuma_shows, "push_interval": 1}})
     assert kuma.wait_beat(is_up)["ping"] > 0
 
 
+@pytest.mark.heavy
 def test_off_means_no_canary(house, kuma):
     gateway = house.gateway(pushing(kuma))
     kuma.wait_beat(is_up)
@@ -186,6 +194,7 @@ def test_a_monitor_that_hangs_does_not_hold_up_a_stop(house, kuma):
     gateway.terminate(timeout=5)
 
 
+@pytest.mark.heavy
 def test_a_bad_url_is_told_without_showing_it(house):
     gateway = house.gateway({"health": {"push_url": "kuma/api/push/sEcReT"}}, start=False).launch()
     assert gateway.process.wait() == 2

@@ -1,0 +1,67 @@
+"""deploy/prometheus by Prometheus' own checkers, and the way from an alert to what to do."""
+
+import re
+import subprocess
+
+import yaml
+from harness.process import TREE
+
+PROMETHEUS = TREE / "deploy/prometheus"
+HERE = TREE / "tests/deploy"
+
+
+def promtool(*words):
+    done = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def alerts():
+    (group,) = yaml.safe_load((PROMETHEUS / "rules/alerts.yml").read_text())["groups"]
+    return group["rules"]
+
+
+def test_the_configuration_and_its_rules_are_valid():
+    code, said = promtool("check", "config", PROMETHEUS / "prometheus.yml")
+    assert code == 0, said
+    assert "SUCCESS: 2 rule files found" in said
+
+
+def test_the_rules_do_what_they_say():
+    code, said = promtool("test", "rules", HERE / "alerts_test.yml")
+    assert code == 0, said
+
+
+def test_each_alert_is_tested_firing_and_not_firing():
+    cases = yaml.safe_load((HERE / "alerts_test.yml").read_text())["tests"]
+    seen = {}
+    for case in cases:
+        for test in case.get("alert_rule_test", []):
+            seen.setdefault(test["alertname"], set()).add(bool(test["exp_alerts"]))
+    assert seen == {rule["alert"]: {True, False} for rule in alerts()}
+
+
+def test_each_alert_is_explained():
+    text = (TREE / "docs/operations.md").read_text()
+    anchors = {re.sub(r"[^\w-]", "", h.lower()) for h in re.findall(r"^#+ (.+)$", text, re.M)}
+    for rule in alerts():
+        page, anchor = rule["annotations"]["runbook_url"].split("#")
+        assert (page, anchor) == ("docs/operations.md", rule["alert"].lower())
+        assert anchor in anchors, anchor
+        assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_ports_and_paths_are_those_of_the_others():
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    targets = {name: job["static_configs"][0]["targets"] for name, job in jobs.items()}
+    assert jobs["sigpost-clients"]["metrics_path"] == "/metrics/clients"
+    assert jobs["collector-clients"]["honor_labels"] is True
+    collector = (TREE / "deploy/collector/config.yaml").read_text()
+    assert targets["collector"] == [f"collector:{port(collector, 'SELF_PORT')}"]
+    assert targets["collector-clients"] == [f"collector:{port(collector, 'METRICS_PORT')}"]
+    listen = re.search(r"0\.0\.0\.0:(\d+)", (TREE / "base/config_table.c").read_text())[1]
+    assert targets["sigpost"] == [f"sigpost:{listen}"]
+
+
+def port(text, name):
+    return re.search(rf"\$\{{env:{name}:-(\d+)}}", text)[1]
