@@ -1,0 +1,269 @@
+"""sigpostctl doctor against running gateways: all is well, and each line made to fail."""
+
+import http.server
+import json
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+from harness import payload, wire
+from harness.gateway import clock_from
+from harness.process import BIN, free_port, wait_until
+from harness.signing import signed
+
+
+def run(gateway, url=None, *words, secret=None):
+    env = gateway.environment()
+    env.pop("LD_PRELOAD", None)  # the gateway's clock is not the tool's
+    if secret is not None:
+        env["KOTORMODSYNC_SIGNING_SECRET"] = secret
+    url = url or f"http://127.0.0.1:{gateway.port}"
+    return subprocess.run(
+        [BIN / "sigpostctl", "-c", gateway.config_path, "doctor", url, *words],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+
+
+def by_name(said):
+    """{name: (state, text)} of each line."""
+    return {check["name"]: (check["state"], check["text"]) for check in said["checks"]}
+
+
+def doctor(gateway, url=None, *words, **who):
+    """What it says, by name; its exit status must say the same."""
+    done = run(gateway, url, "--json", *words, **who)
+    said = json.loads(done.stdout)
+    assert done.returncode == (0 if said["ok"] else 1), done.stderr
+    checks = by_name(said)
+    assert said["ok"] == all(state != "fix" for state, _ in checks.values())
+    return checks
+
+
+def expect(checks, name, state, *words):
+    assert checks[name][0] == state, checks
+    for word in words:
+        assert word in checks[name][1], checks[name]
+
+
+def only_these_are_wrong(checks, *names):
+    assert {name for name, (state, _) in checks.items() if state == "fix"} == set(names), checks
+
+
+NOBODY = {"export": {"destinations": [{"type": "otlp", "url": f"http://127.0.0.1:{free_port()}"}]}}
+NAMES = ["keyring", "state", "spool", "reach", "clock", "export", "ready", "auth", "collector"]
+
+
+def test_all_is_well(house):
+    gateway = house.gateway()
+    checks = doctor(gateway)
+    assert list(checks) == NAMES
+    assert {state for state, _ in checks.values()} == {"ok"}
+    text = run(gateway)
+    assert text.returncode == 0
+    assert [line.split()[:2] for line in text.stdout.splitlines()] == [["ok", n] for n in NAMES]
+    assert gateway.stored() == 0
+
+
+def test_another_secret(house):
+    checks = doctor(house.gateway(), secret="another-secret-of-the-doctor-0123456789")
+    only_these_are_wrong(checks, "export")
+    expect(checks, "export", "fix", "answered 403", "invalid_signature", "sigpostctl secret list")
+
+
+@pytest.mark.parametrize(
+    "skew, wrong", [(60, {"clock"}), (-60, {"clock"}), (900, {"clock", "export"})]
+)
+def test_a_skewed_clock(house, skew, wrong):
+    gateway = house.gateway(env=clock_from(int(time.time()) + skew))
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, *wrong)
+    expect(checks, "clock", "fix", "behind" if skew > 0 else "ahead of", "set-ntp")
+    told = int(checks["clock"][1].split(" s ")[0].split()[-1])
+    assert abs(told - abs(skew)) <= 3
+    if "export" in wrong:
+        expect(checks, "export", "fix", "401", "timestamp_drift", "set the clock")
+
+
+def test_the_collector_is_down(house):
+    gateway = house.gateway(NOBODY)
+    assert gateway.send("metrics", payload.metrics()).status == 200
+    wait_until(lambda: not gateway.health()["collector_ok"], 20, "the failure to be noticed")
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, "ready", "collector")
+    expect(checks, "collector", "fix", "not reached; 1 requests wait on disk")
+    expect(checks, "export", "ok")
+
+
+def test_the_spool_is_full(house):
+    gateway = house.gateway(
+        {
+            **NOBODY,
+            "spool": {"max_bytes": "4MiB", "wait": "50ms"},
+            "server": {"max_body": "512KiB"},
+        }
+    )
+    for i in range(40):
+        body = payload.metrics(name=f"large_{i}", attributes={"filler": "x" * 400_000})
+        if wire.post(gateway.port, "/v1/metrics", signed("/v1/metrics"), body).status != 200:
+            break
+    checks = doctor(gateway)
+    expect(checks, "ready", "fix", "the spool is full", "docs/operations.md")
+    expect(checks, "export", "ok")
+
+
+def test_modes_that_let_others_in(house):
+    gateway = house.gateway()
+    gateway.state.chmod(0o755)
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, "state")
+    expect(checks, "state", "fix", f"chmod 700 {gateway.state}")
+    gateway.state.chmod(0o700)
+    ring = gateway.state / "keyring.cfg"
+    ring.write_text("keys = ();\n")
+    ring.chmod(0o644)
+    checks = doctor(gateway)
+    expect(checks, "keyring", "fix", f"chmod 600 {ring}")
+    expect(checks, "export", "skip", "no key to sign with")
+
+
+def test_a_spool_that_cannot_be_written(house):
+    """A file system mounted read-only, as one is after an error."""
+    gateway = house.gateway()
+    spool = gateway.state / "spool"
+    script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+    words = [BIN / "sigpostctl", "-c", gateway.config_path, "doctor", "--json"]
+    words.append(f"http://127.0.0.1:{gateway.port}")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", spool, *words],
+        env=gateway.environment(),
+        capture_output=True,
+        text=True,
+    )
+    if not done.stdout:
+        pytest.skip(f"no mount namespace: {done.stderr}")
+    checks = by_name(json.loads(done.stdout))
+    only_these_are_wrong(checks, "spool")
+    expect(checks, "spool", "fix", "cannot be written", "Read-only file system")
+
+
+def test_unsigned_requests_are_let_in(house):
+    gateway = house.gateway({"auth": {"required": False}})
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, "auth")
+    expect(checks, "auth", "fix", "auth.required = true")
+
+
+def test_nobody_is_there(house):
+    gateway = house.gateway(start=False)
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, "reach")
+    expect(checks, "reach", "fix", "is the gateway running")
+    assert "export" not in checks
+
+
+# --- behind a proxy -------------------------------------------------------------------------------
+
+
+class Proxy(http.server.ThreadingHTTPServer):
+    """Routes /v1/ to the gateway and answers everything else itself, as a router with that rule."""
+
+    def __init__(self, upstream, tls=None, status=None):
+        self.upstream, self.status = upstream, status
+        super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+    def handle_error(self, request, client_address):
+        """A client that does not believe the certificate hangs up."""
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body=b"404 page not found\n", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in ("server", "date", "content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(404)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.status is not None:
+            to = [("Location", f"https://telemetry.example{self.path}")]
+            self.answer(self.server.status, b"no\n", to if self.server.status < 400 else ())
+            return
+        own = ("host", "content-length")
+        kept = [(name, value) for name, value in self.headers.items() if name.lower() not in own]
+        answer = wire.exchange(self.server.upstream, "POST", self.path, kept, body)
+        self.answer(answer.status, answer.body, answer.headers)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def proxy_to(request):
+    def start(gateway, **how):
+        proxy = Proxy(gateway.port, **how)
+        request.addfinalizer(proxy.close)
+        return proxy
+
+    return start
+
+
+def test_a_proxy_that_keeps_health_to_itself(house, proxy_to):
+    gateway = house.gateway()
+    checks = doctor(gateway, f"http://127.0.0.1:{proxy_to(gateway).port}")
+    only_these_are_wrong(checks)
+    expect(checks, "export", "ok", "key env is accepted")
+    expect(checks, "ready", "skip", "ask the gateway's own port")
+
+
+def test_a_proxy_that_redirects_or_has_no_upstream(house, proxy_to):
+    gateway = house.gateway()
+    for status, word in (
+        (301, "a redirect to https://telemetry.example/v1/metrics"),
+        (502, "the proxy cannot reach the gateway"),
+        (404, "does not lead to the gateway"),
+    ):
+        checks = doctor(gateway, f"http://127.0.0.1:{proxy_to(gateway, status=status).port}")
+        only_these_are_wrong(checks, "export")
+        expect(checks, "export", "fix", f"answered {status}", word)
+
+
+def test_https(house, proxy_to, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-keyout", key, "-out", certificate, "-days", "1", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=DNS:localhost"],
+        check=True,
+        capture_output=True,
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    gateway = house.gateway()
+    url = f"https://localhost:{proxy_to(gateway, tls=tls).port}"
+    checks = doctor(gateway, url, "--ca-file", str(certificate))
+    only_these_are_wrong(checks)
+    expect(checks, "export", "ok")
+    checks = doctor(gateway, url)
+    only_these_are_wrong(checks, "reach")
+    expect(checks, "reach", "fix", "certificate")

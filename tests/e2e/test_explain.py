@@ -1,0 +1,123 @@
+"""sigpostctl explain and the gateway agree: what one says of a request, the other answers to it."""
+
+import json
+import shlex
+import subprocess
+import time
+
+import pytest
+from harness import payload, wire
+from harness.process import BIN
+from harness.signing import SECRET, sign, signed
+
+
+@pytest.fixture(scope="module")
+def gateway(module_house):
+    return module_house.gateway()
+
+
+def ctl(gateway, *words, text=""):
+    return subprocess.run(
+        [BIN / "sigpostctl", "-c", gateway.config_path, *words],
+        input=text,
+        env=gateway.environment(),
+        capture_output=True,
+        text=True,
+    )
+
+
+def explain(gateway, text, *words):
+    done = ctl(gateway, "explain", "--json", *words, text=text)
+    assert done.returncode in (0, 1), done.stderr
+    said = json.loads(done.stdout)
+    assert said["ok"] == (done.returncode == 0)
+    return said
+
+
+def lines(headers):
+    return "".join(f"{name}: {value}\n" for name, value in headers)
+
+
+NOW = int(time.time())
+CASES = {
+    "good": signed("/v1/metrics"),
+    "good without session": signed("/v1/metrics", session=None),
+    "another path": signed("/v1/traces"),
+    "another secret": signed("/v1/metrics", secret="x" * 40),
+    "stale": signed("/v1/metrics", timestamp=NOW - 4000),
+    "ahead": signed("/v1/metrics", timestamp=NOW + 4000),
+    "unsigned": [],
+    "no timestamp": signed("/v1/metrics")[:1],
+    "milliseconds": signed("/v1/metrics", timestamp=NOW * 1000),
+    "repeated": [*signed("/v1/metrics"), ("X-KMS-Session", "other")],
+    "session": signed("/v1/metrics", session="a|b"),
+    "short": [("X-KMS-Signature", "ab"), ("X-KMS-Timestamp", str(NOW))],
+    "key id": [*signed("/v1/metrics"), ("X-KMS-Key-ID", "no such key")],
+    "unknown key id": signed("/v1/metrics", key_id="unknown"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verdict_is_the_gateways(gateway, name):
+    headers = CASES[name]
+    answer = wire.post(gateway.port, "/v1/metrics", headers, payload.metrics())
+    said = explain(gateway, lines(headers) or "A: b\n", "--path", "/v1/metrics")
+    assert said["status"] == answer.status
+    if answer.status != 200:
+        assert answer.told()[1].startswith(f"{said['verdict']}: ")
+    broken = [rule["rule"] for rule in said["rules"] if rule["state"] == "fail"]
+    assert bool(broken) == (answer.status != 200)
+
+
+def test_the_canonical_string_is_what_was_signed(gateway):
+    said = explain(gateway, lines(signed("/v1/logs", timestamp=NOW)), "--path", "/v1/logs")
+    assert said["canonical"] == f"POST|/v1/logs|{NOW}|e2e-session"
+    assert (said["verdict"], said["key_id"]) == ("ok", "env")
+
+
+def test_a_curl_command_that_was_run(gateway, tmp_path):
+    """`sign --curl` prints one, a shell runs it, explain reads the very same text."""
+    body = tmp_path / "it's a body.pb"
+    body.write_bytes(payload.metrics())
+    url = f"http://127.0.0.1:{gateway.port}/v1/metrics"
+    command = ctl(gateway, "sign", "--curl", url, str(body), "--session", "s-1").stdout
+    ran = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    said = explain(gateway, command)
+    assert said["ok"] and said["canonical"].startswith("POST|/v1/metrics|")
+
+
+def test_a_curl_command_of_many_quotings(gateway):
+    """The same headers in every kind of quoting; curl's own view is what the gateway saw."""
+    (_, signature), (_, timestamp), (_, session) = signed("/v1/metrics")
+    url = f"http://127.0.0.1:{gateway.port}/v1/metrics?a=b"
+    command = (
+        f"curl -sS -o /dev/null -w '%{{http_code}}' \\\n  -H $'X-KMS-Signature:\\x20{signature}' \\\n"
+        f'  --header "X-KMS-Timestamp: {timestamp}" -HX-KMS-Session-ID:\\ {session} \\\n'
+        f"  -H 'Content-Type: application/json' --data-raw '{{}}' --url {shlex.quote(url)} | cat"
+    )
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ran.stdout == "200", ran.stderr
+    assert explain(gateway, command)["ok"]
+
+
+def test_the_signed_query_is_found_out(gateway):
+    path, query = "/v1/metrics", "?source=desktop"
+    headers = [
+        ("X-KMS-Signature", sign(SECRET, path + query, NOW)),
+        ("X-KMS-Timestamp", str(NOW)),
+    ]
+    command = f"curl -d @f 'http://h{path}{query}'" + "".join(
+        f" -H {shlex.quote(f'{name}: {value}')}" for name, value in headers
+    )
+    said = explain(gateway, command)
+    assert said["verdict"] == "invalid_signature"
+    assert any("signed the path /v1/metrics?source=desktop" in hint for hint in said["hints"])
+
+
+def test_no_secret_in_what_it_says(gateway):
+    for headers in CASES.values():
+        text = lines(headers) or "A: b\n"
+        for words in ((), ("--json",)):
+            done = ctl(gateway, "explain", "--path", "/v1/metrics", *words, text=text)
+            assert SECRET not in done.stdout + done.stderr
