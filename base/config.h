@@ -161,4 +161,7 @@ void config_needs_restart(const struct config *running, const struct config *wan
 /* Appends docs/configuration.md. */
 void config_print_reference(struct buf *out);
 
+/* Appends the manual page sigpost.cfg(5). */
+void config_print_manual(struct buf *out);
+
 #endif

@@ -2,12 +2,14 @@
 #include "ctl/ctl.h"
 
 #include "base/log.h"
+#include "ctl/manual.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-    "sigpostctl [-c FILE] NOUN ...: keys and signatures of sigpost\n"
+    "sigpostctl [-c FILE] NOUN ...   keys and signatures of sigpost\n"
     "\n"
     "  secret VERB                 the keys that the gateway believes: making, rotating, ending\n"
     "  sign PATH                   the headers of a signed request, or a curl command\n"
@@ -126,6 +128,12 @@ int ctl_options(struct ctl *ctl, const char *verb, const char *verb_help, int ar
 {
     bool ended = false;
     *n_rest = 0;
+    if (ctl->list_options) {
+        for (size_t i = 0; i < n_options; i++) {
+            fprintf(ctl->out, "%s%s\n", options[i].name, options[i].flag != NULL ? "" : "=");
+        }
+        return CTL_DONE;
+    }
     for (int at = 1; at < argc; at++) {
         const char *text = argv[at];
         if (!ended && strcmp(text, "--") == 0) {
@@ -184,6 +192,54 @@ void ctl_keys_close(struct ctl_keys *keys)
     keyring_close(keys->ring);
 }
 
+const char *ctl_help(void)
+{
+    return help;
+}
+
+const char *ctl_noun_name(size_t i)
+{
+    return i < NOUNS ? nouns[i].name : NULL;
+}
+
+char *ctl_noun_help(const struct ctl *ctl, size_t i)
+{
+    char *text = NULL;
+    size_t len = 0;
+    char name[32];
+    char option[] = "--help";
+    char *argv[] = {name, option, NULL};
+    struct ctl aside = *ctl;
+    snprintf(name, sizeof(name), "%s", nouns[i].name);
+    aside.out = open_memstream(&text, &len);
+    if (aside.out == NULL) {
+        return NULL;
+    }
+    int status = nouns[i].run(&aside, 2, argv);
+    if (fclose(aside.out) != 0 || status != CTL_DONE) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* What the build makes files of; see manual.h. */
+static int (*find_print(const char *option))(struct ctl *ctl)
+{
+    static const struct {
+        const char *name;
+        int (*print)(struct ctl *ctl);
+    } prints[] = {{"--print-manual", ctl_print_manual},
+                  {"--print-config-manual", ctl_print_config_manual},
+                  {"--print-completion", ctl_print_completion}};
+    for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
+        if (strcmp(option, prints[i].name) == 0) {
+            return prints[i].print;
+        }
+    }
+    return NULL;
+}
+
 static int run_noun(struct ctl *ctl, int argc, char **argv)
 {
     struct result why = RESULT_INIT;
@@ -212,6 +268,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
         if (strcmp(text, "--version") == 0) {
             fputs("sigpostctl " SIGPOST_VERSION "\n", ctl->out);
             return CTL_DONE;
+        }
+        if (find_print(text) != NULL) {
+            return find_print(text)(ctl);
         }
         if (strncmp(text, "--config=", 9) == 0) {
             ctl->config_path = text + 9;

@@ -22,10 +22,17 @@ struct ctl {
     FILE *err;
     char *const *environment; /* NAME=value, ended by NULL */
     const char *config_path;  /* -c; NULL: the default file, if it is there */
+    bool list_options;        /* ctl_options prints the names of the options instead */
 };
 
 /* The whole program: options before the noun, then the noun's own. */
 int ctl_run(struct ctl *ctl, int argc, char **argv);
+
+/* The help of the program; the name of noun number i, NULL behind the last; its help, NULL when out
+ * of memory, which the caller frees. */
+const char *ctl_help(void);
+const char *ctl_noun_name(size_t i);
+char *ctl_noun_help(const struct ctl *ctl, size_t i);
 
 /* The nouns. argv[0] is the noun (or the noun's verb). */
 int ctl_sign(struct ctl *ctl, int argc, char **argv);

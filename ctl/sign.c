@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 static const char help[] =
-    "sigpostctl sign PATH [options]            print the signing headers for a POST to PATH\n"
-    "sigpostctl sign --curl URL FILE [options] print a signed curl command that posts FILE\n"
+    "sigpostctl sign PATH [options]              print the signing headers for a POST to PATH\n"
+    "sigpostctl sign --curl URL FILE [options]   print a signed curl command that posts FILE\n"
     "\n"
-    "  --session ID          the session id, up to 128 of A-Z a-z 0-9 . _ : -\n"
+    "  --session SESSION     the session id, up to 128 of A-Z a-z 0-9 . _ : -\n"
     "  --key ID              sign with this key (the newest active one)\n"
     "  --timestamp N         Unix seconds (now)\n"
     "  --client-version V    adds X-KMS-Client-Version\n"

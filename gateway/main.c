@@ -3,6 +3,7 @@
  * Exit 0 clean stop, 1 failure at run, 2 bad configuration or command line.
  */
 #include "base/clock.h"
+#include "base/manual.h"
 #include "base/process.h"
 #include "gateway/gateway.h"
 #include "gateway/health_push.h"
@@ -17,7 +18,14 @@
 #include <unistd.h>
 
 enum { EXIT_CLEAN = 0, EXIT_RUN = 1, EXIT_CONFIG = 2 };
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_VERSION, ACTION_HELP, ACTION_REFERENCE };
+enum action {
+    ACTION_RUN,
+    ACTION_CHECK,
+    ACTION_VERSION,
+    ACTION_HELP,
+    ACTION_REFERENCE,
+    ACTION_MANUAL
+};
 
 struct arguments {
     const char *config_path; /* NULL: the default file, if it is there */
@@ -38,15 +46,21 @@ static const char usage[] =
 
 static bool read_arguments(int argc, char **argv, struct arguments *out)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},    {"check", no_argument, NULL, 'k'},
-        {"version", no_argument, NULL, 'v'},         {"help", no_argument, NULL, 'h'},
-        {"print-reference", no_argument, NULL, 'r'}, {0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"print-reference", no_argument, NULL, 'r'},
+                                            {"print-manual", no_argument, NULL, 'm'},
+                                            {0}};
     static const struct {
         int letter;
         enum action action;
-    } actions[] = {
-        {'k', ACTION_CHECK}, {'v', ACTION_VERSION}, {'h', ACTION_HELP}, {'r', ACTION_REFERENCE}};
+    } actions[] = {{'k', ACTION_CHECK},
+                   {'v', ACTION_VERSION},
+                   {'h', ACTION_HELP},
+                   {'r', ACTION_REFERENCE},
+                   {'m', ACTION_MANUAL}};
     *out = (struct arguments){NULL, ACTION_RUN};
     for (int letter; (letter = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
         if (letter == '?') {
@@ -66,12 +80,39 @@ static bool read_arguments(int argc, char **argv, struct arguments *out)
     return true;
 }
 
-static void print_reference(void)
+/* What the build makes files of: sigpost(8), docs/configuration.md. */
+static int print(void (*append)(struct buf *out))
 {
     struct buf text = BUF_INIT;
-    config_print_reference(&text);
-    fwrite(text.data, 1, text.len, stdout);
+    append(&text);
+    bool ok =
+        !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0;
     buf_free(&text);
+    return ok ? EXIT_CLEAN : EXIT_RUN;
+}
+
+static void append_manual(struct buf *out)
+{
+    manual_head(out, "sigpost", 8, "takes signed OTLP telemetry, stores it and carries it on");
+    manual_section(out, "SYNOPSIS");
+    manual_help(out, usage, "sigpost", HELP_SYNOPSIS);
+    manual_section(out, "DESCRIPTION");
+    manual_help(out, usage, "sigpost", HELP_TEXT);
+    manual_section(out, "OPTIONS");
+    manual_help(out, usage, "sigpost", HELP_ITEM);
+    manual_section(out, "SIGNALS");
+    manual_item(out, SLICE_LIT("SIGHUP"),
+                SLICE_LIT("reads configuration and keys again; what needs "
+                          "a restart is named in the log."));
+    manual_item(out, SLICE_LIT("SIGTERM, SIGINT"),
+                SLICE_LIT("stop in order, within server.drain_timeout; a second one ends at once. "
+                          "What was answered 200 is on disk."));
+    manual_section(out, "FILES");
+    manual_item(out, SLICE_LIT(CONFIG_DEFAULT_FILE),
+                SLICE_LIT("the configuration, if it is there; see `sigpost.cfg`(5)."));
+    manual_item(out, SLICE_LIT("/var/lib/sigpost"),
+                SLICE_LIT("`state.dir`: keys, spool, and what else must last."));
+    manual_see_also(out, "`sigpostctl`(1), `sigpost.cfg`(5)");
 }
 
 static void say_started(struct gateway *gateway, const struct server *server)
@@ -172,8 +213,9 @@ int main(int argc, char **argv)
         printf("sigpost %s\n", SIGPOST_VERSION);
         return EXIT_CLEAN;
     case ACTION_REFERENCE:
-        print_reference();
-        return EXIT_CLEAN;
+        return print(config_print_reference);
+    case ACTION_MANUAL:
+        return print(append_manual);
     case ACTION_CHECK:
         return check(&arguments);
     case ACTION_RUN:

@@ -97,6 +97,19 @@ static void uncomment(struct slice sample, struct buf *out)
     }
 }
 
+Test(config_reference, the_manual_page_has_every_key)
+{
+    struct buf page = BUF_INIT;
+    config_print_manual(&page);
+    cr_assert_not(page.failed);
+    for (size_t i = 0; i < config_n_keys; i++) {
+        char item[120];
+        snprintf(item, sizeof(item), "\n.TP\n\\fB%s\\fR\n", config_keys[i].name);
+        cr_assert_not_null(strstr(buf_cstr(&page), item), "%s", config_keys[i].name);
+    }
+    buf_free(&page);
+}
+
 Test(config_reference, the_commented_lines_of_the_sample_are_the_defaults)
 {
     struct buf sample = BUF_INIT;

@@ -1,0 +1,202 @@
+/* completion.c: the completion for bash, from the synopses of the nouns' help; see manual.h.
+ *
+ * The script holds tables (verbs of a noun, options and operands of each form, what an option's
+ * value may be) and asks the program itself for one thing only: the ids of the keys.
+ */
+#include "ctl/manual.h"
+
+#include "base/help_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char head[] =
+    "# bash completion for sigpostctl. Made by: sigpostctl --print-completion\n"
+    "_sigpostctl_values() {\n"
+    "    case $1 in\n"
+    "    ID) \"${COMP_WORDS[0]}\" \"${config[@]}\" secret list --ids 2>/dev/null ;;\n"
+    "    *'|'*) tr '|' '\\n' <<<\"$1\" ;;\n"
+    "    esac\n"
+    "}\n"
+    "\n"
+    "_sigpostctl() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
+    "    local config=() words=() i operands verbs options values kind\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        case ${COMP_WORDS[i]} in\n"
+    "        -c | --config)\n"
+    "            config=(-c \"${COMP_WORDS[i + 1]}\")\n"
+    "            ((i++))\n"
+    "            ;;\n"
+    "        -*) ;;\n"
+    "        *) words+=(\"${COMP_WORDS[i]}\") ;;\n"
+    "        esac\n"
+    "    done\n"
+    "    verbs='' options='-c --config --help --version' operands='' values=' -c=FILE "
+    "--config=FILE '\n";
+
+static const char tail[] =
+    "    kind=''\n"
+    "    case \"$values\" in\n"
+    "    *\" $prev=\"*)\n"
+    "        kind=${values#*\" $prev=\"}\n"
+    "        kind=${kind%% *}\n"
+    "        ;;\n"
+    "    *)\n"
+    "        if [[ $cur == -* ]]; then\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
+    "            return\n"
+    "        fi\n"
+    "        if [ -n \"$verbs\" ]; then\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$cur\")\n"
+    "            return\n"
+    "        fi\n"
+    "        kind=$operands\n"
+    "        ;;\n"
+    "    esac\n"
+    "    case $kind in\n"
+    "    FILE) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
+    "    DIR) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
+    "    *)\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$(_sigpostctl_values \"$kind\")\" -- \"$cur\")\n"
+    "        ;;\n"
+    "    esac\n"
+    "}\n"
+    "complete -o filenames -F _sigpostctl sigpostctl\n";
+
+/* One form of a noun: what may stand behind "noun" or "noun verb". */
+struct form {
+    struct buf options; /* "--grace --id" */
+    struct buf values;  /* "--grace=LENGTH --id=NAME" */
+    struct buf operand; /* the first one: "ID" */
+};
+
+static bool is_verb(struct slice word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        if ((word.data[i] < 'a' || word.data[i] > 'z') && word.data[i] != '-') {
+            return false;
+        }
+    }
+    return word.len != 0 && word.data[0] != '-';
+}
+
+static bool is_kind(struct slice word)
+{
+    return help_is_placeholder(word) || memchr(word.data, '|', word.len) != NULL;
+}
+
+/* Takes the words behind noun and verb. An option's value is the placeholder behind it. */
+static void read_form(struct slice rest, struct form *form)
+{
+    struct slice word;
+    struct slice option = {0};
+    while (help_word(&rest, &word)) {
+        if (word.len > 1 && word.data[0] == '-') {
+            option = word.data[word.len - 1] == ',' ? slice_make(word.data, word.len - 1) : word;
+            buf_append_char(&form->options, ' ');
+            buf_append_slice(&form->options, option);
+        } else if (option.len != 0 && is_kind(word)) {
+            buf_append_char(&form->values, ' ');
+            buf_append_slice(&form->values, option);
+            buf_append_char(&form->values, '=');
+            buf_append_slice(&form->values, word);
+            option = (struct slice){0};
+        } else if (is_kind(word) && form->operand.len == 0) {
+            buf_append_slice(&form->operand, word);
+        }
+    }
+}
+
+/* The options of the items, for a synopsis that says "[options]". */
+static void read_items(const char *help, struct form *form)
+{
+    struct help_part part = {.kind = HELP_TEXT};
+    struct slice rest = slice_of(help);
+    while (help_next(&rest, "sigpostctl", &part)) {
+        if (part.kind == HELP_ITEM && part.term.len != 0 && part.term.data[0] == '-') {
+            read_form(buf_slice(&part.term), form);
+        }
+    }
+    help_part_free(&part);
+}
+
+static void put_form(struct buf *out, const char *noun, struct slice verb, const char *help,
+                     struct slice rest)
+{
+    static const char options[] = "[options]";
+    struct form form = {.options = BUF_INIT, .values = BUF_INIT, .operand = BUF_INIT};
+    read_form(rest, &form);
+    if (memmem(rest.data, rest.len, options, strlen(options)) != NULL) {
+        read_items(help, &form);
+    }
+    buf_printf(out, "    '%s%s%.*s'*)\n", noun, verb.len != 0 ? " " : "", (int)verb.len,
+               verb.data != NULL ? verb.data : "");
+    buf_printf(out,
+               "        options+='%.*s' values+='%.*s ' operands=${operands:-'%.*s'} "
+               "verbs=''\n        ;;&\n",
+               (int)form.options.len, form.options.len != 0 ? form.options.data : "",
+               (int)form.values.len, form.values.len != 0 ? form.values.data : "",
+               (int)form.operand.len, form.operand.len != 0 ? form.operand.data : "");
+    out->failed = out->failed || form.options.failed || form.values.failed || form.operand.failed;
+    buf_free(&form.options);
+    buf_free(&form.values);
+    buf_free(&form.operand);
+}
+
+/* The forms of one noun, and its verbs where it has some. */
+static void put_noun(struct buf *out, const char *noun, const char *help)
+{
+    struct help_part part = {.kind = HELP_TEXT};
+    struct buf verbs = BUF_INIT;
+    struct buf forms = BUF_INIT;
+    for (struct slice rest = slice_of(help); help_next(&rest, "sigpostctl", &part);) {
+        struct slice words = buf_slice(&part.term);
+        struct slice word;
+        if (part.kind != HELP_SYNOPSIS || !help_word(&words, &word) || !help_word(&words, &word) ||
+            !slice_eq_str(word, noun)) {
+            continue;
+        }
+        struct slice behind = words;
+        bool verb = help_word(&behind, &word) && is_verb(word);
+        if (verb) {
+            buf_append_char(&verbs, ' ');
+            buf_append_slice(&verbs, word);
+        }
+        put_form(&forms, noun, verb ? word : (struct slice){0}, help, verb ? behind : words);
+    }
+    if (verbs.len != 0) {
+        buf_printf(out, "    '%s ') verbs='%.*s' ;;&\n", noun, (int)verbs.len, verbs.data);
+    }
+    buf_append_slice(out, buf_slice(&forms));
+    out->failed = out->failed || verbs.failed || forms.failed;
+    buf_free(&verbs);
+    buf_free(&forms);
+    help_part_free(&part);
+}
+
+int ctl_print_completion(struct ctl *ctl)
+{
+    struct buf out = BUF_INIT;
+    buf_append_str(&out, head);
+    buf_append_str(&out, "    case \"${words[*]:0:2} \" in\n"
+                         "    [!\\ ]*) options='--help' ;;&\n"
+                         "    ' ') verbs='");
+    for (size_t i = 0; ctl_noun_name(i) != NULL; i++) {
+        buf_printf(&out, "%s%s", i == 0 ? "" : " ", ctl_noun_name(i));
+    }
+    buf_append_str(&out, "' ;;\n");
+    for (size_t i = 0; ctl_noun_name(i) != NULL; i++) {
+        char *help = ctl_noun_help(ctl, i);
+        out.failed = out.failed || help == NULL;
+        if (help != NULL) {
+            put_noun(&out, ctl_noun_name(i), help);
+        }
+        free(help);
+    }
+    buf_append_str(&out, "    esac\n");
+    buf_append_str(&out, tail);
+    bool ok = !out.failed && fwrite(out.data, 1, out.len, ctl->out) == out.len;
+    buf_free(&out);
+    return ok ? CTL_DONE : ctl_fail(ctl, "cannot write the completion");
+}
