@@ -164,7 +164,6 @@ static int run(const struct arguments *arguments)
         return EXIT_CONFIG;
     }
     log_setup(config->log.format, config->log.level);
-    gateway_say_warnings(config, environ);
     housekeeper_block_signals();
     bool bad_config = false;
     struct gateway *gateway = gateway_open(config, &bad_config, &why);
@@ -172,6 +171,7 @@ static int run(const struct arguments *arguments)
         fprintf(stderr, "sigpost: %s\n", why.text);
         return bad_config ? EXIT_CONFIG : EXIT_RUN;
     }
+    gateway_say_warnings(config, environ);
     int result = serve(gateway, arguments->config_path);
     if (result == EXIT_CLEAN) {
         LOG_INFO("stopped");

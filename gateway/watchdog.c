@@ -1,12 +1,12 @@
 /* watchdog.c: see watchdog.h. */
 #include "gateway/watchdog.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOG_PATIENCE_S 1
@@ -16,9 +16,8 @@ static int64_t end_at;
 static void *run(void *arg)
 {
     (void)arg;
-    struct timespec until = {end_at / NS_PER_SECOND, end_at % NS_PER_SECOND};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-        /* sleep on */
+    for (int64_t left; (left = end_at - clock_mono_ns()) > 0;) {
+        poll(NULL, 0, (int)(left / NS_PER_MS) + 1);
     }
     /* Should the log hang as well, the alarm ends us. */
     alarm(LOG_PATIENCE_S);
