@@ -45,7 +45,7 @@
 #define DEAD_LETTER_FILE_MAX ((size_t)128 << 20) /* a longer file is no letter of ours */
 
 struct dead_letter {
-    struct slice reason; /* "refused", "too_large", "unsupported": also the metric label */
+    struct slice reason; /* "refused" or "too_large": also the metric label */
     int status;          /* HTTP */
     enum signal signal;
     struct slice session, key_id;
