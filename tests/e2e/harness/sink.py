@@ -8,7 +8,8 @@ from . import payload
 
 
 class Sink:
-    def __init__(self, port=0):
+    def __init__(self, port=0, keep=None):
+        """keep(body) instead of the whole request, where that would be too much."""
         self.taken = []  # (path, content type, body)
         self._names, self._counted = {}, 0
         self._flows = threading.Event()
@@ -21,7 +22,8 @@ class Sink:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink._flows.wait()
-                sink.taken.append((self.path, self.headers["Content-Type"], body))
+                kind = self.headers["Content-Type"]
+                sink.taken.append(keep(body) if keep else (self.path, kind, body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
