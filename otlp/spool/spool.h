@@ -175,8 +175,8 @@ void spool_reader_ack(struct spool_reader *reader, uint64_t sequence);
 uint64_t spool_reader_position(struct spool_reader *reader);
 
 /* The last durable sequence while the reader has read everything of its signals and knows it
- * (EMPTY), else 0: how far it has read, where the cursor follows later. Any thread, while the reader
- * is open. */
+ * (EMPTY), else 0: how far it has read, where the cursor follows later. Any thread, while the
+ * reader is open. */
 uint64_t spool_reader_drained(struct spool_reader *reader);
 
 /* An eventfd that becomes readable when records for it became durable since the last

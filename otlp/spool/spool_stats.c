@@ -41,7 +41,8 @@ void spool_stats_register(struct spool *spool, struct metrics *metrics)
                                     0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
     spool->bytes_gauge = metrics_gauge(metrics, "sigpost_spool_bytes",
                                        "Bytes in the spool's segment files.", METRIC_NO_LABELS);
-    metric_set(metrics_gauge(metrics, "sigpost_spool_max_bytes", "Room for the spool's segment files: spool.max_bytes.",
+    metric_set(metrics_gauge(metrics, "sigpost_spool_max_bytes",
+                             "Room for the spool's segment files: spool.max_bytes.",
                              METRIC_NO_LABELS),
                (double)spool->options.max_bytes);
     spool->oldest_gauge = metrics_gauge(metrics, "sigpost_spool_oldest_seconds",
