@@ -5,6 +5,8 @@
  */
 #include "secrets/keyring_file.h"
 
+#include "base/durable_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,25 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The sticky writer: the first failure is kept, later writes do nothing. */
+/* Failures stick to the file. */
 struct out {
-    int fd;
-    int error;
+    struct durable_file *file;
     size_t len;
     char block[512];
 };
 
 static void out_flush(struct out *out)
 {
-    size_t done = 0;
-    while (out->error == 0 && done < out->len) {
-        ssize_t wrote = write(out->fd, out->block + done, out->len - done);
-        if (wrote > 0) {
-            done += (size_t)wrote;
-        } else if (wrote == 0 || errno != EINTR) {
-            out->error = wrote == 0 ? EIO : errno;
-        }
-    }
+    durable_file_put(out->file, out->block, out->len);
     out->len = 0;
 }
 
@@ -97,9 +90,9 @@ static void out_entry(struct out *out, const struct key_entry *entry)
     out_str(out, " }");
 }
 
-static int write_list(int fd, const struct key_list *list)
+static void write_list(struct durable_file *file, const struct key_list *list)
 {
-    struct out out = {.fd = fd};
+    struct out out = {.file = file};
     out_str(&out, "# The keys of sigpost. Written by sigpostctl; keep its mode at 0600.\nkeys = (");
     for (size_t i = 0; i < list->n; i++) {
         out_str(&out, i == 0 ? "\n" : ",\n");
@@ -108,7 +101,6 @@ static int write_list(int fd, const struct key_list *list)
     out_str(&out, "\n);\n");
     out_flush(&out);
     OPENSSL_cleanse(out.block, sizeof(out.block));
-    return out.error;
 }
 
 /* The file a path names, behind symlinks: a rename must replace the file, not the link to it. The
@@ -186,58 +178,25 @@ static int lock_beside(const char *path, struct result *why)
     return fd;
 }
 
-static int sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno;
-    }
-    int error = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
-}
-
-/* The temporary file has one name, so that what an editor that was killed left behind, secrets in
- * it, is gone with the next edit. The lock is held: nobody else is writing it. */
-static int make_temporary(const char *temporary)
-{
-    (void)unlink(temporary); /* what cannot be removed fails the open */
-    return open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-}
-
-/* Writes, syncs and renames; path is resolved and its lock is held. */
+/* path is resolved and its lock is held: nobody else is writing it, and what an editor that was
+ * killed left behind, secrets in it, is gone with the next edit. */
 static bool replace_file(const char *path, const struct key_list *list, struct result *why)
 {
-    char temporary[PATH_MAX];
     char directory[PATH_MAX];
-    if (snprintf(temporary, sizeof(temporary), "%s.tmp", path) >= (int)sizeof(temporary) ||
-        !directory_of(path, directory)) {
+    struct durable_file file;
+    if (!directory_of(path, directory)) {
         return result_fail(why, "%.200s…: the path is too long", path);
     }
-    int fd = make_temporary(temporary);
-    if (fd < 0) {
-        return result_fail_errno(why, errno, "%s: cannot make a file in this directory", directory);
+    if (!durable_file_begin(&file, path, why)) {
+        return false;
     }
-    int error = hand_over(fd, path, directory);
-    error = error != 0 ? error : write_list(fd, list);
-    if (error == 0 && fsync(fd) != 0) {
-        error = errno;
-    }
-    if (close(fd) != 0 && error == 0) {
-        error = errno;
-    }
-    if (error == 0 && rename(temporary, path) != 0) {
-        error = errno;
-    }
+    int error = hand_over(file.fd, path, directory);
     if (error != 0) {
-        unlink(temporary);
-        return result_fail_errno(why, error, "%s: cannot write", path);
+        durable_file_abandon(&file);
+        return result_fail_errno(why, error, "%s: cannot give it to its owner", path);
     }
-    error = sync_directory(directory);
-    return error == 0 || result_fail_errno(why, error,
-                                           "%s: cannot sync the directory of the new "
-                                           "file",
-                                           directory);
+    write_list(&file, list);
+    return durable_file_commit(&file, why);
 }
 
 bool keyring_file_edit(const char *path,
