@@ -14,6 +14,7 @@ from harness import process  # noqa: E402
 from harness.collector import Collector, DeployedCollector  # noqa: E402
 from harness.gateway import Gateway  # noqa: E402
 from harness.prometheus import Prometheus  # noqa: E402
+from harness.traefik import Traefik  # noqa: E402
 
 
 class House:
@@ -31,6 +32,10 @@ class House:
     def _keep(self, thing):
         self._stack.callback(thing.close)
         return thing
+
+    def keep(self, kind, *args, **options):
+        """A thing of any kind that has close()."""
+        return self._keep(kind(self._place(kind.__name__.lower()), *args, **options))
 
     def gateway(self, config=None, start=True, **options):
         gateway = self._keep(Gateway(self._place("sigpost"), config, **options))
@@ -50,6 +55,9 @@ class House:
         return self._keep(
             Prometheus(self._place("prometheus"), targets, options, **(more or {}))
         ).start()
+
+    def traefik(self, gateway, **options):
+        return self._keep(Traefik(self._place("traefik"), gateway, **options)).start()
 
     def gateway_to(self, collector, config=None, **options):
         """A gateway whose only destination is this Collector."""

@@ -12,6 +12,8 @@ CONFIG = """
 receivers:
   otlp:
     protocols:
+      grpc:
+        endpoint: 127.0.0.1:{grpc}
       http:
         endpoint: 127.0.0.1:{otlp}
 exporters:
@@ -64,7 +66,8 @@ class Collector:
         self.dir = directory
         self.dir.mkdir(parents=True, exist_ok=True)
         self.binary = binary
-        self.otlp, self.prometheus, self.health = free_port(), free_port(), free_port()
+        self.otlp, self.grpc = free_port(), free_port()
+        self.prometheus, self.health = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.otlp}"
         self.file = self.dir / "out.jsonl"
         (self.dir / "collector.yaml").write_text(CONFIG.format(**vars(self)))
@@ -107,11 +110,12 @@ class Collector:
         return self.items()
 
     def wait_names(self, names, timeout=15):
-        """Waits until an item of each name is there."""
-        names = set(names)
-        return self.wait_items(
-            lambda items: names <= {item["name"] for item in items}, timeout, f"items {names}"
-        )
+        """Waits until an item of each name is there; the name of a record is its body, of any type."""
+
+        def all_there(items):
+            return all(any(item["name"] == name for item in items) for name in names)
+
+        return self.wait_items(all_there, timeout, f"items {names}")
 
     def named(self, name, timeout=15):
         """Waits for an item of that name and returns all of them; a Collector that is shared has
