@@ -130,23 +130,25 @@ static unsigned count_cores(void)
     return cores > 256 ? 256 : (unsigned)cores;
 }
 
-static bool place_keyring(struct config *config, struct result *why)
+/* Puts state.dir in the place of {state}. */
+static bool place_in_state(const struct config *config, char **value, const char *key,
+                           struct result *why)
 {
-    char *mark = strstr(config->secrets.keyring, STATE_MARK);
+    char *mark = strstr(*value, STATE_MARK);
     if (mark == NULL) {
         return true;
     }
     struct buf path = BUF_INIT;
-    buf_append(&path, config->secrets.keyring, (size_t)(mark - config->secrets.keyring));
+    buf_append(&path, *value, (size_t)(mark - *value));
     buf_append_str(&path, config->state.dir);
     buf_append_str(&path, mark + strlen(STATE_MARK));
     char *placed = path.failed ? NULL : config_copy(buf_slice(&path));
     buf_free(&path);
     if (placed == NULL) {
-        return result_fail(why, "secrets.keyring: out of memory");
+        return result_fail(why, "%s: out of memory", key);
     }
-    free(config->secrets.keyring);
-    config->secrets.keyring = placed;
+    free(*value);
+    *value = placed;
     return true;
 }
 
@@ -192,7 +194,9 @@ static bool finish(struct config_load *load, struct result *why)
         config->server.workers = count_cores();
     }
     return config_destinations_finish(config, origin(load, "export.destinations"), why) &&
-           check_together(load, why) && place_keyring(config, why);
+           check_together(load, why) &&
+           place_in_state(config, &config->secrets.keyring, "secrets.keyring", why) &&
+           place_in_state(config, &config->session.state_file, "session.state_file", why);
 }
 
 struct config *config_load(const char *path, char *const *env, struct result *why)

@@ -72,6 +72,7 @@ struct config {
         struct config_strings cors_origins;
         int64_t request_timeout; /* headers, body and keep-alive idleness */
         int64_t drain_timeout;
+        char *base_path; /* "" or "/name…" without a slash at the end */
     } server;
     struct {
         bool required;
@@ -123,9 +124,18 @@ struct config {
         unsigned max;
         int64_t idle_timeout;
         unsigned max_tracked;
-        char *redirect;
+        unsigned max_waiting; /* places in line */
+        int64_t hold;         /* of a free slot, for the first in line */
+        int64_t patience;     /* silence that ends a place in line */
+        char *redirect;       /* may hold "{id}" */
         char *lobby_url;
+        char *state_file; /* resolved: "{state}" replaced */
     } session;
+    struct {
+        char *token;      /* from the environment only, trimmed; NULL when unset */
+        char *token_file; /* empty: none */
+        int64_t heartbeat_timeout;
+    } presence;
     struct {
         char *dir;
     } templates;

@@ -182,6 +182,35 @@ bool config_check_text(char *text, struct result *why)
     return true;
 }
 
+static bool is_base_path(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-._~/";
+    return text[0] == '/' && text[strspn(text, allowed)] == '\0' && strstr(text, "//") == NULL &&
+           strstr(text, "/.") == NULL;
+}
+
+bool config_check_base_path(char *text, struct result *why)
+{
+    size_t end = strlen(text);
+    char shown[CONFIG_SHOWN_MAX];
+    config_shown(slice_of(text), shown);
+    while (end > 0 && text[end - 1] == '/') {
+        text[--end] = '\0';
+    }
+    return end == 0 || is_base_path(text) ||
+           result_fail(why,
+                       "\"%s\" is not a base path; write one such as /ost_status: a / and then "
+                       "letters, digits, - . _ ~ and single slashes, no part that begins with a "
+                       "dot",
+                       shown);
+}
+
+bool config_check_optional_path(char *text, struct result *why)
+{
+    return text[0] == '\0' || config_check_path(text, why);
+}
+
 bool config_check_path(char *text, struct result *why)
 {
     for (const char *c = text; *c != '\0'; c++) {

@@ -62,7 +62,7 @@ struct config_destination_key {
     const char *help;
 };
 
-enum { CONFIG_KEYS_MAX = 64 };
+enum { CONFIG_KEYS_MAX = 96 };
 
 extern const struct config_key config_keys[];
 extern const size_t config_n_keys;
@@ -121,13 +121,15 @@ bool config_equal(const struct config *a, const struct config *b, const struct c
 
 /* The grammars, as check_fn. */
 bool config_check_listen(char *text, struct result *why);
-bool config_check_url(char *text, struct result *why);      /* cuts trailing slashes */
-bool config_check_push_url(char *text, struct result *why); /* empty or http(s); never shown */
-bool config_check_location(char *text, struct result *why); /* a path or an http(s) URL */
-bool config_check_origin(char *text, struct result *why);   /* a web origin, or * */
-bool config_check_text(char *text, struct result *why);     /* any UTF-8 without control bytes */
+bool config_check_url(char *text, struct result *why);       /* cuts trailing slashes */
+bool config_check_push_url(char *text, struct result *why);  /* empty or http(s); never shown */
+bool config_check_location(char *text, struct result *why);  /* a path or an http(s) URL */
+bool config_check_origin(char *text, struct result *why);    /* a web origin, or * */
+bool config_check_text(char *text, struct result *why);      /* any UTF-8 without control bytes */
+bool config_check_base_path(char *text, struct result *why); /* cuts trailing slashes */
 bool config_check_path(char *text, struct result *why);
-bool config_check_directory(char *text, struct result *why); /* cuts trailing slashes */
+bool config_check_optional_path(char *text, struct result *why); /* or empty */
+bool config_check_directory(char *text, struct result *why);     /* cuts trailing slashes */
 bool config_check_port(struct slice text);
 
 /* Copies the file's text to `out` with what libconfig 1.5 would misread mended (numbers past 32

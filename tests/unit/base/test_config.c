@@ -56,6 +56,14 @@ Test(config, defaults)
     cr_assert_eq(c->session.max_tracked, 1000000);
     cr_assert_str_eq(c->session.redirect, "/");
     cr_assert_str_eq(c->session.lobby_url, "/");
+    cr_assert_eq(c->session.max_waiting, 1000);
+    cr_assert_eq(c->session.hold, 15 * S);
+    cr_assert_eq(c->session.patience, 150 * S);
+    cr_assert_str_eq(c->session.state_file, "/var/lib/sigpost/lobby");
+    cr_assert_null(c->presence.token);
+    cr_assert_str_eq(c->presence.token_file, "");
+    cr_assert_eq(c->presence.heartbeat_timeout, 90 * S);
+    cr_assert_str_eq(c->server.base_path, "");
     cr_assert_str_eq(c->templates.dir, "/tmp/templates");
     cr_assert_eq(c->log.format, LOG_FORMAT_TEXT);
     cr_assert_eq(c->log.level, LOG_LEVEL_INFO);
@@ -95,6 +103,7 @@ static const char *const others[][2] = {
     {"server.cors_origins", "https://app.example.org, http://localhost:3000"},
     {"server.request_timeout", "5s"},
     {"server.drain_timeout", "1s"},
+    {"server.base_path", "/ost_status"},
     {"auth.required", "false"},
     {"auth.window", "60"},
     {"auth.session_lease", "24h"},
@@ -126,8 +135,15 @@ static const char *const others[][2] = {
     {"session.max", "9"},
     {"session.idle_timeout", "10m"},
     {"session.max_tracked", "50"},
-    {"session.redirect", "https://app.example/"},
+    {"session.max_waiting", "7"},
+    {"session.hold", "20s"},
+    {"session.patience", "1m"},
+    {"session.redirect", "https://app.example/s/{id}/"},
     {"session.lobby_url", "/lobby"},
+    {"session.state_file", "/l"},
+    {"presence.token", "a token"},
+    {"presence.token_file", "/t"},
+    {"presence.heartbeat_timeout", "2m"},
     {"templates.dir", "/t"},
     {"health.push_url", "http://kuma:3001/api/push/t"},
     {"health.push_interval", "20s"},
@@ -155,7 +171,8 @@ Test(config, each_key_from_the_environment_and_from_the_file)
         struct config *c = fixture_good("", ENV(variable));
         for (size_t k = 0; k < config_n_keys; k++) {
             bool follows = strcmp(key->name, "state.dir") == 0 &&
-                           strcmp(config_keys[k].name, "secrets.keyring") == 0;
+                           (strcmp(config_keys[k].name, "secrets.keyring") == 0 ||
+                            strcmp(config_keys[k].name, "session.state_file") == 0);
             cr_assert_eq(differs(plain, c, &config_keys[k]), key == &config_keys[k] || follows,
                          "%s changes %s", key->name, config_keys[k].name);
         }
@@ -189,8 +206,13 @@ Test(config, needs_restart_by_the_table)
     static const char *const reloadable[] = {"auth.",
                                              "rate.",
                                              "session.max",
+                                             "session.max_waiting",
+                                             "session.hold",
+                                             "session.patience",
                                              "session.idle_timeout",
                                              "session.redirect",
+                                             "presence.heartbeat_timeout",
+                                             "server.base_path",
                                              "session.lobby_url",
                                              "templates.dir",
                                              "health.",
@@ -218,7 +240,7 @@ Test(config, needs_restart_by_the_table)
         if (may) {
             cr_assert_str_eq(buf_cstr(&out), "");
         } else if (strcmp(key->name, "state.dir") == 0) {
-            cr_assert_str_eq(buf_cstr(&out), "secrets.keyring, state.dir");
+            cr_assert_str_eq(buf_cstr(&out), "secrets.keyring, state.dir, session.state_file");
         } else {
             cr_assert_str_eq(buf_cstr(&out), key->name);
         }
@@ -283,11 +305,16 @@ Test(config, file_beats_default_older_names_beat_the_file_and_sigpost_names_beat
 
 Test(config, older_names)
 {
-    struct config *c =
-        fixture_good("server = { listen = \"[::1]:1\"; };",
-                     ENV("REQUIRE_AUTH=no", "MAX_TIMESTAMP_DRIFT=120", "AUTH_SERVICE_PORT=9090",
-                         "INACTIVITY_TIMEOUT=60", "KOTORMODSYNC_SECRET_FILE=/x/y",
-                         "KOTORMODSYNC_SIGNING_SECRET= \tthe secret \r\n"));
+    struct config *c = fixture_good(
+        "server = { listen = \"[::1]:1\"; };",
+        ENV("REQUIRE_AUTH=no", "MAX_TIMESTAMP_DRIFT=120", "AUTH_SERVICE_PORT=9090",
+            "INACTIVITY_TIMEOUT=60", "KOTORMODSYNC_SECRET_FILE=/x/y",
+            "KOTORMODSYNC_SIGNING_SECRET= \tthe secret \r\n", "HEARTBEAT_TIMEOUT=120",
+            "BASE_PATH=/ost_status/", "SECRET_TOKEN= the token\n", "DATA_FILE=/srv/presence"));
+    cr_assert_eq(c->presence.heartbeat_timeout, 120 * S);
+    cr_assert_str_eq(c->server.base_path, "/ost_status");
+    cr_assert_str_eq(c->presence.token, "the token");
+    cr_assert_str_eq(c->session.state_file, "/srv/presence");
     cr_assert_not(c->auth.required);
     cr_assert_eq(c->auth.window, 120 * S);
     cr_assert_str_eq(c->server.listen, "[::1]:9090");

@@ -239,6 +239,27 @@ Test(config_file, places_to_send_a_browser_to)
     }
 }
 
+Test(config_file, base_paths)
+{
+    static const char *const good[][2] = {
+        {"", ""}, {"/", ""}, {"/a", "/a"}, {"/ost_status/", "/ost_status"}, {"/a/b-c.d~e", NULL}};
+    static const char *const bad[] = {"a",     "/a//b",  "/a b", "/a?b", "/../a",
+                                      "/a/.b", "/a%2fb", "/{x}", "/<a>", "//a"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "server = { base_path = \"%s\"; };", good[i][0]);
+        struct config *c = fixture_good(text, NO_ENV);
+        cr_assert_str_eq(c->server.base_path, good[i][1] != NULL ? good[i][1] : good[i][0]);
+        config_free(c);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "server = { base_path = \"%s\"; };", bad[i]);
+        cr_assert_null(fixture_load(text, NO_ENV), "%s", bad[i]);
+        cr_assert_not_null(strstr(fixture_why.text, "is not a base path"), "%s", fixture_why.text);
+    }
+}
+
 Test(config_file, unknown_keys)
 {
     fixture_bad_file("auth = {\n\n windw = 3; };",
