@@ -9,5 +9,7 @@ extern const char builtin_index_html[];
 extern const size_t builtin_index_html_len;
 extern const char builtin_waiting_html[];
 extern const size_t builtin_waiting_html_len;
+extern const char builtin_status_html[];
+extern const size_t builtin_status_html_len;
 
 #endif

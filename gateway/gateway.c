@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "gateway/bearer.h"
 #include "gateway/destinations.h"
 #include "gateway/health.h"
 
@@ -72,10 +73,13 @@ static bool init_secure_memory(struct result *why)
 bool gateway_check_keys(const struct config *config, struct result *why)
 {
     struct keyring *keyring = init_secure_memory(why) ? open_keyring(config, NULL, why) : NULL;
-    if (keyring != NULL) {
-        keyring_close(keyring);
+    if (keyring == NULL) {
+        return false;
     }
-    return keyring != NULL;
+    keyring_close(keyring);
+    struct bearer *bearer = bearer_open(config, why);
+    bearer_close(bearer);
+    return bearer != NULL;
 }
 
 static bool open_rooms(struct gateway *gateway, struct result *why)
@@ -85,12 +89,10 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
     gateway->session_rate = rate_limit_create(config->rate.per_session, config->rate.burst);
     gateway->pages = page_store_create(config->templates.dir);
-    gateway->lobby = lobby_create(config->session.max, config->session.idle_timeout);
     gateway->lease = lease_create(config->session.max_tracked);
     gateway->repeats = repeats_create(REPEATS_KEPT, REPEATS_WINDOW_NS);
     if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||
-        gateway->rate_limit == NULL || gateway->session_rate == NULL || gateway->pages == NULL ||
-        gateway->lobby == NULL) {
+        gateway->rate_limit == NULL || gateway->session_rate == NULL || gateway->pages == NULL) {
         return result_fail(why, "out of memory");
     }
     return true;
@@ -156,6 +158,13 @@ static bool open_receipt(struct gateway *gateway, struct result *why)
     return true;
 }
 
+/* After the spool, whose lock on the directory tells whether another sigpost has it. */
+static bool open_lobby(struct gateway *gateway, struct result *why)
+{
+    gateway->lobby = lobby_keeper_open(gateway_config(gateway), why);
+    return gateway->lobby != NULL;
+}
+
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
@@ -165,7 +174,6 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         result_fail(why, "out of memory");
         return NULL;
     }
-    pthread_mutex_init(&gateway->lobby_lock, NULL);
     gateway_replace_config(gateway, config);
     gateway->metrics = metrics_create();
     if (gateway->metrics == NULL) {
@@ -185,8 +193,14 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         *bad_config = true;
         goto failed;
     }
+    gateway->bearer = bearer_open(config, why);
+    if (gateway->bearer == NULL) {
+        *bad_config = true;
+        goto failed;
+    }
     if (!open_rooms(gateway, why) || !open_spool(gateway, why) || !open_key_usage(gateway, why) ||
-        !open_receipt(gateway, why) || !destinations_start(gateway, why)) {
+        !open_receipt(gateway, why) || !open_lobby(gateway, why) ||
+        !destinations_start(gateway, why)) {
         goto failed;
     }
     health_register_metrics(gateway);
@@ -212,11 +226,13 @@ void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns)
         spool_close(gateway->spool);
         gateway->spool = NULL;
     }
+    lobby_keeper_close(gateway->lobby);
+    gateway->lobby = NULL;
 }
 
 void gateway_close(struct gateway *gateway)
 {
-    lobby_destroy(gateway->lobby);
+    bearer_close(gateway->bearer);
     page_store_destroy(gateway->pages);
     rate_limit_destroy(gateway->session_rate);
     rate_limit_destroy(gateway->rate_limit);
@@ -233,7 +249,6 @@ void gateway_close(struct gateway *gateway)
         keyring_close(gateway->keyring);
     }
     metrics_destroy(gateway->metrics);
-    pthread_mutex_destroy(&gateway->lobby_lock);
     for (size_t i = 0; i < gateway->n_configs; i++) {
         config_free(gateway->configs[i]);
     }

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "gateway/body.h"
 #include "gateway/counters.h"
+#include "gateway/lobby_keeper.h"
 #include "gateway/page_store.h"
 #include "gateway/rate_limit.h"
 #include "otlp/export/dead_letter.h"
@@ -19,7 +20,6 @@
 #include "secrets/keyring.h"
 #include "secrets/keyring_receipt.h"
 #include "session/lease.h"
-#include "session/lobby.h"
 #include "session/registry.h"
 #include "session/repeats.h"
 
@@ -50,8 +50,8 @@ struct gateway {
     size_t n_destinations;
     char *dead_dir; /* owned; NULL before and after the destinations */
     struct dead_letter_box dead;
-    pthread_mutex_t lobby_lock;
-    struct lobby *lobby; /* under lobby_lock */
+    struct lobby_keeper *lobby;
+    struct bearer *bearer;
     atomic_uint connections;
 };
 
@@ -68,9 +68,10 @@ struct worker {
     struct append_queue *appends;       /* to the spool and back */
     struct append_wait *spare_waits;    /* memory for further requests */
     unsigned n_spare_waits;
-    h2o_timeout_t reply_deadline; /* of requests that wait for the disk */
+    h2o_multithread_receiver_t kept; /* changes of the lobby that are on disk */
+    h2o_timeout_t reply_deadline;    /* of requests that wait for the disk */
     struct body_scratch scratch;
-    unsigned waiting; /* appends under way */
+    unsigned waiting; /* requests that wait for the disk */
     struct keyring_reader *keys;
     struct key_usage_counter *key_uses;
     bool paused; /* at the connection cap: the listener is not read */
@@ -99,7 +100,8 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
 /* Logs what config_warnings has to say of this configuration, a line each. */
 void gateway_say_warnings(const struct config *config, char *const *environment);
 
-/* Are the configured keys fit for a start? Touches nothing. False and a sentence otherwise. */
+/* Are the configured keys and tokens fit for a start? Touches nothing. False and a sentence
+ * otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
 
 /* Tells waiting tools which keys are in force. After each load, on the thread that loads. */
@@ -108,8 +110,8 @@ void gateway_write_receipt(struct gateway *gateway);
 /* Has a write or sync of the spool failed for good? Before gateway_stop. */
 bool gateway_spool_failed(struct gateway *gateway);
 
-/* Stops the destinations (until the monotonic deadline), then the spool. Before gateway_close, and
- * before the server is freed: the spool's thread may still be waking a worker. */
+/* Stops the destinations (until the monotonic deadline), then the spool and the lobby. Before
+ * gateway_close, and before the server is freed: their threads may still be waking a worker. */
 void gateway_stop(struct gateway *gateway, int64_t deadline_mono_ns);
 
 /* Frees everything. No thread may use the gateway any more. */

@@ -57,6 +57,9 @@ static const char *find_reason(struct gateway *gateway, const struct health *hea
     if (!health->collector_ok) {
         return health->problem;
     }
+    if (lobby_keeper_failed(gateway->lobby)) {
+        return "lobby_store: the lobby's state cannot be written";
+    }
     return page_store_fallback(gateway->pages) ? "template_fallback: a page template is faulty"
                                                : "";
 }
@@ -169,21 +172,31 @@ static void set_dead_letters(struct gateway *gateway)
                (double)bytes);
 }
 
+static void set_lobby_gauges(struct gateway *gateway)
+{
+    struct metrics *m = gateway->metrics;
+    struct lobby_view view;
+    lobby_look(lobby_keeper_lock(gateway->lobby), (struct slice){0}, clock_mono_ns(), &view);
+    lobby_keeper_unlock(gateway->lobby);
+    unsigned used = view.current + view.held;
+
+    const char *help = "Places for people: taken, held for the first in line, free.";
+    metric_set(metrics_gauge(m, "sigpost_lobby_slots", help, METRIC_LABELS("state", "taken")),
+               view.current);
+    metric_set(metrics_gauge(m, "sigpost_lobby_slots", help, METRIC_LABELS("state", "held")),
+               view.held);
+    metric_set(metrics_gauge(m, "sigpost_lobby_slots", help, METRIC_LABELS("state", "free")),
+               view.max > used ? view.max - used : 0);
+    metric_set(
+        metrics_gauge(m, "sigpost_lobby_waiting", "People in line for a slot.", METRIC_NO_LABELS),
+        view.waiting);
+}
+
 static void set_gauges(void *arg)
 {
     struct gateway *gateway = arg;
     struct metrics *m = gateway->metrics;
-    struct lobby_capacity capacity;
-    pthread_mutex_lock(&gateway->lobby_lock);
-    lobby_get_capacity(gateway->lobby, &capacity);
-    pthread_mutex_unlock(&gateway->lobby_lock);
-    unsigned free_slots = capacity.max > capacity.current ? capacity.max - capacity.current : 0;
-
-    const char *help = "Places for people, by state.";
-    metric_set(metrics_gauge(m, "sigpost_lobby_slots", help, METRIC_LABELS("state", "taken")),
-               capacity.current);
-    metric_set(metrics_gauge(m, "sigpost_lobby_slots", help, METRIC_LABELS("state", "free")),
-               free_slots);
+    set_lobby_gauges(gateway);
     metric_set(metrics_gauge(m, "sigpost_sessions_active",
                              "Telemetry sessions seen within session.idle_timeout.",
                              METRIC_NO_LABELS),

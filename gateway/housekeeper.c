@@ -3,6 +3,7 @@
 #include "gateway/housekeeper.h"
 
 #include "base/clock.h"
+#include "gateway/bearer.h"
 #include "gateway/notify.h"
 
 #include <poll.h>
@@ -77,9 +78,7 @@ static void apply(struct gateway *gateway, const struct config *config)
     rate_limit_set(gateway->rate_limit, config->rate.per_address, config->rate.burst);
     rate_limit_set(gateway->session_rate, config->rate.per_session, config->rate.burst);
     registry_set_idle(gateway->registry, config->session.idle_timeout);
-    pthread_mutex_lock(&gateway->lobby_lock);
-    lobby_set_limits(gateway->lobby, config->session.max, config->session.idle_timeout);
-    pthread_mutex_unlock(&gateway->lobby_lock);
+    lobby_keeper_set_limits(gateway->lobby, config);
 }
 
 /* The old configuration is not freed: a worker may be reading it, and reloads are rare. What needs
@@ -106,6 +105,14 @@ static void reload_config(struct housekeeper *self)
     buf_free(&restart);
 }
 
+static void reload_token(struct gateway *gateway)
+{
+    struct result why = RESULT_INIT;
+    if (!bearer_reload(gateway->bearer, &why)) {
+        LOG_ERROR("token not reloaded, the old one stays", LOG_STR("why", why.text));
+    }
+}
+
 /* Returns true when the signal asks for a stop. */
 static bool take_signal(struct housekeeper *self)
 {
@@ -117,6 +124,7 @@ static bool take_signal(struct housekeeper *self)
         notify_reloading();
         reload_config(self);
         reload_keys(self);
+        reload_token(self->gateway);
         notify_ready("taking requests");
         return false;
     }
@@ -131,9 +139,8 @@ static void tick(struct housekeeper *self)
     log_flush(false);
     registry_expire(gateway->registry, now_ns);
     lease_expire(gateway->lease, now_ns);
-    pthread_mutex_lock(&gateway->lobby_lock);
-    lobby_expire(gateway->lobby, now_ns);
-    pthread_mutex_unlock(&gateway->lobby_lock);
+    lobby_expire(lobby_keeper_lock(gateway->lobby), now_ns);
+    lobby_keeper_unlock(gateway->lobby);
     page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
     if (++self->ticks % KEYS_TICKS == 0) {
         look_at_keys(self);

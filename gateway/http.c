@@ -64,25 +64,38 @@ bool http_media_type_is(struct slice content_type, const char *type)
            strncasecmp(content_type.data, type, content_type.len) == 0;
 }
 
-struct slice http_cookie(const h2o_req_t *req, struct slice name)
+/* Reads the cookies of one header; those of the name are counted, the first is kept. */
+static size_t read_cookies(struct slice rest, struct slice name, struct slice *first)
 {
-    struct slice lines[8];
-    size_t n = http_header_all(req, SLICE_LIT("cookie"), lines, 8);
-    for (size_t i = 0; i < n; i++) {
-        struct slice rest = lines[i];
-        while (rest.len > 0) {
-            const char *end = memchr(rest.data, ';', rest.len);
-            size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
-            struct slice pair = trim(slice_make(rest.data, len));
-            if (pair.len > name.len && pair.data[name.len] == '=' &&
-                memcmp(pair.data, name.data, name.len) == 0) {
-                return slice_make(pair.data + name.len + 1, pair.len - name.len - 1);
+    size_t n = 0;
+    while (rest.len > 0) {
+        const char *end = memchr(rest.data, ';', rest.len);
+        size_t len = end != NULL ? (size_t)(end - rest.data) : rest.len;
+        struct slice pair = trim(slice_make(rest.data, len));
+        if (pair.len > name.len && pair.data[name.len] == '=' &&
+            memcmp(pair.data, name.data, name.len) == 0) {
+            n++;
+            if (first->data == NULL && pair.len > name.len + 1) {
+                *first = slice_make(pair.data + name.len + 1, pair.len - name.len - 1);
             }
-            size_t skip = end != NULL ? len + 1 : len;
-            rest = slice_make(rest.data + skip, rest.len - skip);
         }
+        size_t skip = end != NULL ? len + 1 : len;
+        rest = slice_make(rest.data + skip, rest.len - skip);
     }
-    return (struct slice){0};
+    return n;
+}
+
+struct slice http_cookie(const h2o_req_t *req, struct slice name, bool *repeated)
+{
+    struct slice lines[H2O_MAX_HEADERS];
+    struct slice value = {0};
+    size_t n = http_header_all(req, SLICE_LIT("cookie"), lines, H2O_MAX_HEADERS);
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        found += read_cookies(lines[i], name, &value);
+    }
+    *repeated = found > 1;
+    return value;
 }
 
 struct ip_addr http_peer(h2o_req_t *req)

@@ -32,8 +32,9 @@ bool http_is_folded(const h2o_req_t *req);
 /* Is this media type, parameters cut off, compared without case? */
 bool http_media_type_is(struct slice content_type, const char *type);
 
-/* The value of a cookie; absent when there is none of that name. */
-struct slice http_cookie(const h2o_req_t *req, struct slice name);
+/* The value of a cookie: absent when there is none of that name or it is empty, *repeated when
+ * there is more than one in all Cookie headers (the first is returned then). */
+struct slice http_cookie(const h2o_req_t *req, struct slice name, bool *repeated);
 
 /* The address at the other end of the connection. */
 struct ip_addr http_peer(h2o_req_t *req);

@@ -40,12 +40,20 @@ struct page_store {
 };
 
 static const char *const names[PAGE_COUNT] = {
-    [PAGE_INDEX] = "index.html", [PAGE_WAITING] = "waiting.html"};
+    [PAGE_INDEX] = "index.html", [PAGE_WAITING] = "waiting.html", [PAGE_STATUS] = "status.html"};
 
 static struct slice builtin_source(enum page page)
 {
-    return page == PAGE_INDEX ? slice_make(builtin_index_html, builtin_index_html_len)
-                              : slice_make(builtin_waiting_html, builtin_waiting_html_len);
+    switch (page) {
+    case PAGE_INDEX:
+        return slice_make(builtin_index_html, builtin_index_html_len);
+    case PAGE_STATUS:
+        return slice_make(builtin_status_html, builtin_status_html_len);
+    case PAGE_WAITING:
+    case PAGE_COUNT:
+        break;
+    }
+    return slice_make(builtin_waiting_html, builtin_waiting_html_len);
 }
 
 static struct file_mark mark_of(const struct stat *st, const char *dir)

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-enum page { PAGE_INDEX, PAGE_WAITING, PAGE_COUNT };
+enum page { PAGE_INDEX, PAGE_WAITING, PAGE_STATUS, PAGE_COUNT };
 
 struct page_store;
 

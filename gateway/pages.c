@@ -1,156 +1,71 @@
-/* pages.c: see pages.h. The lobby is one state machine for all workers, under one lock that is held
- * for one step of it.
- */
+/* pages.c: see pages.h. */
 #include "gateway/pages.h"
 
 #include "base/clock.h"
-#include "gateway/client_addr.h"
-#include "gateway/http.h"
 #include "gateway/reply.h"
+#include "gateway/session_cookie.h"
 
-#include <openssl/rand.h>
-#include <stdio.h>
 #include <time.h>
 
-#define COOKIE_NAME "ksid"
-
-static struct lobby *lock_lobby(struct gateway *gateway, int64_t now_ns)
+static void add(struct page_variables *variables, struct template_variable variable)
 {
-    pthread_mutex_lock(&gateway->lobby_lock);
-    lobby_expire(gateway->lobby, now_ns);
-    return gateway->lobby;
+    if (variables->n < PAGE_VARIABLES_MAX) {
+        variables->all[variables->n++] = variable;
+    }
 }
 
-static void unlock_lobby(struct gateway *gateway)
+void page_add_text(struct page_variables *variables, const char *name, struct slice text)
 {
-    pthread_mutex_unlock(&gateway->lobby_lock);
+    add(variables, (struct template_variable){name, TEMPLATE_STRING, text, 0});
 }
 
-static struct lobby_capacity get_capacity(struct gateway *gateway)
+void page_add_number(struct page_variables *variables, const char *name, int64_t number)
 {
-    struct lobby_capacity capacity;
-    lobby_get_capacity(lock_lobby(gateway, clock_mono_ns()), &capacity);
-    unlock_lobby(gateway);
-    return capacity;
+    add(variables, (struct template_variable){name, TEMPLATE_NUMBER, {0}, number});
 }
 
-static void reply_page(struct worker *worker, h2o_req_t *req, enum page page)
+void page_add_bool(struct page_variables *variables, const char *name, bool value)
 {
-    struct lobby_capacity capacity = get_capacity(worker->gateway);
+    add(variables, (struct template_variable){name, TEMPLATE_BOOL, {0}, value});
+}
+
+void page_add_common(struct worker *worker, struct page_variables *variables,
+                     const struct lobby_view *view)
+{
     time_t now = (time_t)clock_wall_s();
     struct tm utc;
     gmtime_r(&now, &utc);
-    const struct template_variable variables[] = {
-        {"current", TEMPLATE_NUMBER, {0}, capacity.current},
-        {"max", TEMPLATE_NUMBER, {0}, capacity.max},
-        {"available", TEMPLATE_BOOL, {0}, capacity.available},
-        {"year", TEMPLATE_NUMBER, {0}, utc.tm_year + 1900},
-    };
+    page_add_number(variables, "current", view->current);
+    page_add_number(variables, "max", view->max);
+    page_add_bool(variables, "available", view->available);
+    page_add_number(variables, "waiting", view->waiting);
+    page_add_number(variables, "position", view->position);
+    page_add_bool(variables, "inside", view->place == LOBBY_INSIDE);
+    if (view->wait_ns != LOBBY_WAIT_UNKNOWN) {
+        const int64_t minute = 60 * NS_PER_SECOND;
+        page_add_number(variables, "wait_minutes", (view->wait_ns + minute - 1) / minute);
+    }
+    page_add_number(variables, "year", utc.tm_year + 1900);
+    page_add_text(variables, "base", slice_of(gateway_config(worker->gateway)->server.base_path));
+}
+
+void page_reply(struct worker *worker, h2o_req_t *req, int status, enum page page,
+                const struct page_variables *variables)
+{
     struct buf body = BUF_INIT;
-    page_store_render(worker->gateway->pages, page, variables,
-                      sizeof(variables) / sizeof(variables[0]), &body);
-    reply_body(req, 200, SLICE_LIT("text/html; charset=utf-8"), buf_slice(&body));
+    page_store_render(worker->gateway->pages, page, variables->all, variables->n, &body);
+    reply_body(req, status, SLICE_LIT("text/html; charset=utf-8"), buf_slice(&body));
     buf_free(&body);
 }
 
 void pages_index(struct worker *worker, h2o_req_t *req)
 {
-    reply_page(worker, req, PAGE_INDEX);
-}
-
-void pages_waiting(struct worker *worker, h2o_req_t *req)
-{
-    reply_page(worker, req, PAGE_WAITING);
-}
-
-void pages_capacity(struct worker *worker, h2o_req_t *req)
-{
-    struct lobby_capacity capacity = get_capacity(worker->gateway);
-    char body[96];
-    int len = snprintf(body, sizeof(body), "{\"current\": %u, \"max\": %u, \"available\": %s}\n",
-                       capacity.current, capacity.max, capacity.available ? "true" : "false");
-    reply_body(req, 200, SLICE_LIT("application/json"), slice_make(body, (size_t)len));
-}
-
-static bool make_id(char id[LOBBY_ID_LEN + 1])
-{
-    unsigned char random[LOBBY_ID_LEN / 2];
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(random); i++) {
-        snprintf(id + 2 * i, 3, "%02x", random[i]);
-    }
-    return true;
-}
-
-/* Did the browser come by https? Only a trusted proxy can tell. */
-static bool came_by_https(struct worker *worker, h2o_req_t *req)
-{
-    const struct config *config = gateway_config(worker->gateway);
-    struct ip_addr peer = http_peer(req);
+    struct page_variables variables = {.n = 0};
+    struct lobby_view view;
     bool repeated;
-    struct slice proto = http_header(req, SLICE_LIT("x-forwarded-proto"), &repeated);
-    return !repeated && slice_eq_str(proto, "https") &&
-           client_addr_trusted(config->server.trusted_proxies, config->server.n_trusted_proxies,
-                               &peer);
-}
-
-static void set_cookie(struct worker *worker, h2o_req_t *req, const char *id)
-{
-    char text[160];
-    int len = snprintf(text, sizeof(text), COOKIE_NAME "=%s; Path=/; HttpOnly; SameSite=Lax%s", id,
-                       came_by_https(worker, req) ? "; Secure" : "");
-    h2o_iovec_t value = h2o_strdup(&req->pool, text, (size_t)len);
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_SET_COOKIE, NULL, value.base,
-                   value.len);
-}
-
-void pages_new(struct worker *worker, h2o_req_t *req)
-{
-    struct slice held = http_cookie(req, SLICE_LIT(COOKIE_NAME));
-    int64_t now_ns = clock_mono_ns();
-    char id[LOBBY_ID_LEN + 1];
-    if (slice_eq_str(http_slice(req->method), "HEAD") || !make_id(id)) {
-        reply_page(worker, req, PAGE_WAITING);
-        return;
-    }
-    struct lobby *lobby = lock_lobby(worker->gateway, now_ns);
-    bool holds = lobby_touch(lobby, held, now_ns);
-    bool entered = !holds && lobby_enter(lobby, slice_of(id), now_ns);
-    unlock_lobby(worker->gateway);
-    if (entered) {
-        set_cookie(worker, req, id);
-    }
-    if (holds || entered) {
-        reply_see_other(req, gateway_config(worker->gateway)->session.redirect);
-    } else {
-        reply_page(worker, req, PAGE_WAITING);
-    }
-}
-
-static void reply_held(h2o_req_t *req, bool held)
-{
-    if (held) {
-        reply_json_word(req, 200, "status", "ok");
-    } else {
-        reply_json_word(req, 404, "error", "no slot is held by the cookie " COOKIE_NAME);
-    }
-}
-
-void pages_heartbeat(struct worker *worker, h2o_req_t *req)
-{
-    int64_t now_ns = clock_mono_ns();
-    struct slice id = http_cookie(req, SLICE_LIT(COOKIE_NAME));
-    bool held = lobby_touch(lock_lobby(worker->gateway, now_ns), id, now_ns);
-    unlock_lobby(worker->gateway);
-    reply_held(req, held);
-}
-
-void pages_release(struct worker *worker, h2o_req_t *req)
-{
-    struct slice id = http_cookie(req, SLICE_LIT(COOKIE_NAME));
-    bool held = lobby_release(lock_lobby(worker->gateway, clock_mono_ns()), id);
-    unlock_lobby(worker->gateway);
-    reply_held(req, held);
+    struct slice id = session_cookie_read(req, &repeated);
+    lobby_look(lobby_keeper_lock(worker->gateway->lobby), id, clock_mono_ns(), &view);
+    lobby_keeper_unlock(worker->gateway->lobby);
+    page_add_common(worker, &variables, &view);
+    page_reply(worker, req, 200, PAGE_INDEX, &variables);
 }

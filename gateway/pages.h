@@ -1,23 +1,30 @@
-/* pages.h: the routes for people: the pages, and the slots behind them. */
+/* pages.h: the pages for people, with their variables (docs/sessions.md). */
 #ifndef SIGPOST_GATEWAY_PAGES_H
 #define SIGPOST_GATEWAY_PAGES_H
 
 #include "gateway/gateway.h"
 
-/* GET / and /waiting: the templates, with current, max, available and year. */
+#define PAGE_VARIABLES_MAX 64
+
+struct page_variables {
+    struct template_variable all[PAGE_VARIABLES_MAX];
+    size_t n;
+};
+
+/* Adds one; past the room there is, nothing. Texts are borrowed until the page is rendered. */
+void page_add_text(struct page_variables *variables, const char *name, struct slice text);
+void page_add_number(struct page_variables *variables, const char *name, int64_t number);
+void page_add_bool(struct page_variables *variables, const char *name, bool value);
+
+/* Adds what every page has: the lobby as the visitor sees it, the year, the base path. */
+void page_add_common(struct worker *worker, struct page_variables *variables,
+                     const struct lobby_view *view);
+
+/* Answers with the page. */
+void page_reply(struct worker *worker, h2o_req_t *req, int status, enum page page,
+                const struct page_variables *variables);
+
+/* GET /: the index. A sign of life of who waits in line. */
 void pages_index(struct worker *worker, h2o_req_t *req);
-void pages_waiting(struct worker *worker, h2o_req_t *req);
-
-/* GET /capacity: {"current": n, "max": n, "available": bool}. */
-void pages_capacity(struct worker *worker, h2o_req_t *req);
-
-/* POST or GET /new: takes a slot, sets the cookie ksid and sends the browser to session.redirect;
- * who holds a slot keeps it; with none free, the waiting page. HEAD takes nothing. */
-void pages_new(struct worker *worker, h2o_req_t *req);
-
-/* POST /heartbeat and /release, by the cookie: 200 {"status": "ok"}, or 404 when it holds no
- * slot. */
-void pages_heartbeat(struct worker *worker, h2o_req_t *req);
-void pages_release(struct worker *worker, h2o_req_t *req);
 
 #endif

@@ -18,7 +18,9 @@ static const char *status_text(int status)
         int status;
         const char *text;
     } texts[] = {{200, "OK"},
+                 {202, "Accepted"},
                  {204, "No Content"},
+                 {302, "Found"},
                  {303, "See Other"},
                  {400, "Bad Request"},
                  {401, "Unauthorized"},
@@ -74,11 +76,26 @@ void reply_not_found(h2o_req_t *req)
     reply_json_word(req, 404, "error", "there is nothing at this path");
 }
 
-void reply_see_other(h2o_req_t *req, const char *location)
+void reply_redirect(h2o_req_t *req, int status, struct slice location)
 {
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_LOCATION, NULL, location,
-                   strlen(location));
-    reply_body(req, 303, JSON, slice_make("{}\n", 3));
+    h2o_iovec_t value = h2o_strdup(&req->pool, location.data, location.len);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_LOCATION, NULL, value.base, value.len);
+    reply_body(req, status, JSON, slice_make("{}\n", 3));
+}
+
+void reply_add_retry_after(h2o_req_t *req, unsigned seconds)
+{
+    char text[16];
+    int len = snprintf(text, sizeof(text), "%u", seconds);
+    h2o_iovec_t value = h2o_strdup(&req->pool, text, (size_t)len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("retry-after"), 0,
+                          "Retry-After", value.base, value.len);
+}
+
+void reply_later(h2o_req_t *req, int status, unsigned retry_after_s, const char *text)
+{
+    reply_add_retry_after(req, retry_after_s);
+    reply_json_word(req, status, "error", text);
 }
 
 void reply_no_content(h2o_req_t *req)
@@ -129,15 +146,6 @@ void reply_status(h2o_req_t *req, int http_status, int grpc_code, struct slice m
     buf_free(&body);
 }
 
-static void add_retry_after(h2o_req_t *req, unsigned seconds)
-{
-    char text[16];
-    int len = snprintf(text, sizeof(text), "%u", seconds);
-    h2o_iovec_t value = h2o_strdup(&req->pool, text, (size_t)len);
-    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("retry-after"), 0,
-                          "Retry-After", value.base, value.len);
-}
-
 void reply_verdict(h2o_req_t *req, enum reason reason, const char *detail, unsigned retry_after_s)
 {
     const struct reason_info *info = reason_info(reason_info(reason)->told_as);
@@ -148,7 +156,7 @@ void reply_verdict(h2o_req_t *req, enum reason reason, const char *detail, unsig
     }
     buf_printf(&message, ". %s", info->remedy);
     if (retry_after_s != 0) {
-        add_retry_after(req, retry_after_s);
+        reply_add_retry_after(req, retry_after_s);
     }
     reply_status(req, info->http_status, info->grpc_code, buf_slice(&message));
     buf_free(&message);

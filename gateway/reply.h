@@ -22,8 +22,14 @@ void reply_method_not_allowed(h2o_req_t *req, const char *allow);
 /* 404 as JSON. */
 void reply_not_found(h2o_req_t *req);
 
-/* 303 to a location of the operator's. */
-void reply_see_other(h2o_req_t *req, const char *location);
+/* 302 or 303 to a location made of the operator's words; copied. */
+void reply_redirect(h2o_req_t *req, int status, struct slice location);
+
+/* Adds Retry-After. */
+void reply_add_retry_after(h2o_req_t *req, unsigned seconds);
+
+/* 429 or 503 as JSON {"error": text}, with Retry-After. */
+void reply_later(h2o_req_t *req, int status, unsigned retry_after_s, const char *text);
 
 /* 204, without a body. */
 void reply_no_content(h2o_req_t *req);

@@ -8,7 +8,9 @@
 #include "gateway/health.h"
 #include "gateway/http.h"
 #include "gateway/ingest.h"
+#include "gateway/lobby_routes.h"
 #include "gateway/pages.h"
+#include "gateway/presence_routes.h"
 #include "gateway/reply.h"
 
 typedef void (*route_handler)(struct worker *worker, h2o_req_t *req);
@@ -39,16 +41,20 @@ static const struct route routes[] = {
     {PATH("/health/ready"), "GET, HEAD", health_get_ready, NULL, false},
     {PATH("/metrics"), "GET, HEAD", health_get_metrics, NULL, false},
     {PATH("/metrics/clients"), "GET, HEAD", health_get_client_metrics, NULL, false},
-    {PATH("/waiting"), "GET, HEAD", pages_waiting, NULL, false},
-    {PATH("/capacity"), "GET, HEAD", pages_capacity, NULL, false},
-    {PATH("/new"), "GET, HEAD, POST", pages_new, pages_new, false},
-    {PATH("/heartbeat"), "POST", NULL, pages_heartbeat, false},
-    {PATH("/release"), "POST", NULL, pages_release, false},
+    {PATH("/waiting"), "GET, HEAD", lobby_waiting, NULL, false},
+    {PATH("/capacity"), "GET, HEAD", lobby_capacity, NULL, false},
+    {PATH("/new"), "GET, HEAD, POST", lobby_new, lobby_new, false},
+    {PATH("/heartbeat"), "POST", NULL, lobby_heartbeat, false},
+    {PATH("/release"), "POST", NULL, lobby_release_slot, false},
+    {PATH("/cleanup-orphaned"), "POST", NULL, lobby_cleanup, false},
+    {PATH("/auth/session"), NULL, lobby_gate, NULL, false},
+    {PATH("/start"), "POST", NULL, presence_start_handle, false},
+    {PATH("/status"), "GET, HEAD", presence_status, NULL, false},
 };
 
 enum { GRPC_INVALID_ARGUMENT = 3, GRPC_UNIMPLEMENTED = 12 };
 
-static const struct route *find(struct slice path)
+static const struct route *find_exactly(struct slice path)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (slice_eq(routes[i].path, path)) {
@@ -58,19 +64,48 @@ static const struct route *find(struct slice path)
     return NULL;
 }
 
-/* POST / is off with auth.root_path = false: then nothing signed lives there. */
-static bool is_closed_to_post(struct worker *worker, const struct route *route)
+/* The path behind server.base_path: "/status" of "/ost_status/status", "/" of "/ost_status" itself.
+ * Absent when it does not lie there. */
+static struct slice behind_base(struct worker *worker, struct slice path)
 {
-    return route->path.len == 1 && !gateway_config(worker->gateway)->auth.root_path;
+    struct slice base = slice_of(gateway_config(worker->gateway)->server.base_path);
+    if (base.len == 0 || path.len < base.len || memcmp(path.data, base.data, base.len) != 0) {
+        return (struct slice){0};
+    }
+    struct slice rest = slice_make(path.data + base.len, path.len - base.len);
+    if (rest.len == 0) {
+        return SLICE_LIT("/");
+    }
+    return rest.data[0] == '/' ? rest : (struct slice){0};
 }
 
-static bool takes_exports(struct worker *worker, const struct route *route)
+/* What is signed has one path, so nothing signed lives under the base path: *based says so. */
+static const struct route *find(struct worker *worker, struct slice path, bool *based)
 {
-    return route->post == ingest_handle && !is_closed_to_post(worker, route);
+    const struct route *route = find_exactly(path);
+    struct slice rest = behind_base(worker, path);
+    *based = route == NULL;
+    if (route != NULL || rest.data == NULL) {
+        return route;
+    }
+    route = find_exactly(rest);
+    return route == NULL || route->otlp ? NULL : route;
+}
+
+/* POST / is off with auth.root_path = false, and under the base path. */
+static bool is_closed_to_post(struct worker *worker, const struct route *route, bool based)
+{
+    return route->post == ingest_handle && !route->otlp &&
+           (based || !gateway_config(worker->gateway)->auth.root_path);
+}
+
+static bool takes_exports(struct worker *worker, const struct route *route, bool based)
+{
+    return route->post == ingest_handle && !is_closed_to_post(worker, route, based);
 }
 
 static route_handler handler_for(struct worker *worker, const struct route *route,
-                                 struct slice method)
+                                 struct slice method, bool based)
 {
     if (route->allow == NULL || slice_eq_str(method, "GET") || slice_eq_str(method, "HEAD")) {
         return route->get;
@@ -78,17 +113,18 @@ static route_handler handler_for(struct worker *worker, const struct route *rout
     if (!slice_eq_str(method, "POST")) {
         return NULL;
     }
-    return is_closed_to_post(worker, route) ? NULL : route->post;
+    return is_closed_to_post(worker, route, based) ? NULL : route->post;
 }
 
-static void refuse_method(struct worker *worker, h2o_req_t *req, const struct route *route)
+static void refuse_method(struct worker *worker, h2o_req_t *req, const struct route *route,
+                          bool based)
 {
     if (route->otlp) {
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ALLOW, NULL, H2O_STRLIT("POST"));
         reply_status(req, 405, GRPC_UNIMPLEMENTED, SLICE_LIT("this path takes POST only"));
     } else {
-        reply_method_not_allowed(req,
-                                 is_closed_to_post(worker, route) ? "GET, HEAD" : route->allow);
+        reply_method_not_allowed(req, is_closed_to_post(worker, route, based) ? "GET, HEAD"
+                                                                              : route->allow);
     }
 }
 
@@ -106,7 +142,8 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     (void)self;
     struct worker *worker = worker_of(req);
-    const struct route *route = find(http_path(req));
+    bool based;
+    const struct route *route = find(worker, http_path(req), &based);
     if (http_is_folded(req)) {
         refuse_folded(req);
         return 0;
@@ -115,12 +152,12 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
         reply_not_found(req);
         return 0;
     }
-    if (takes_exports(worker, route) && cors_answer_preflight(worker, req)) {
+    if (takes_exports(worker, route, based) && cors_answer_preflight(worker, req)) {
         return 0;
     }
-    route_handler handler = handler_for(worker, route, http_slice(req->method));
+    route_handler handler = handler_for(worker, route, http_slice(req->method), based);
     if (handler == NULL) {
-        refuse_method(worker, req, route);
+        refuse_method(worker, req, route, based);
     } else {
         handler(worker, req);
     }

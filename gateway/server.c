@@ -16,6 +16,7 @@
 #include "gateway/append_wait.h"
 #include "gateway/drain.h"
 #include "gateway/listener.h"
+#include "gateway/lobby_wait.h"
 #include "gateway/routes.h"
 
 #include <errno.h>
@@ -141,6 +142,12 @@ static void on_settled(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mes
     append_queue_look(H2O_STRUCT_FROM_MEMBER(struct worker, settled, receiver)->appends);
 }
 
+static void on_kept(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    (void)receiver;
+    lobby_wait_settle(messages);
+}
+
 /* Connections that the kernel has accepted for us already are ours to answer. The flag ends
  * keep-alive; h2o_context_request_shutdown would set it too, but also starts a timer of HTTP/2 that
  * nothing stops. */
@@ -169,6 +176,7 @@ static void open_loop(struct server *server, struct worker *worker)
     worker->accept.ctx = &worker->ctx;
     worker->accept.hosts = server->h2o.hosts;
     h2o_multithread_register_receiver(worker->ctx.queue, &worker->settled, on_settled);
+    h2o_multithread_register_receiver(worker->ctx.queue, &worker->kept, on_kept);
     h2o_timeout_init(worker->ctx.loop, &worker->reply_deadline,
                      (uint64_t)(config->spool.wait / NS_PER_MS) + REPLY_GRACE_MS);
     worker->listener =
@@ -186,6 +194,7 @@ static void close_loop(struct worker *worker)
     append_queue_stop(worker->appends);
     h2o_timeout_dispose(loop, &worker->reply_deadline);
     h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->settled);
+    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->kept);
     h2o_context_dispose(&worker->ctx);
     h2o_evloop_destroy(loop);
 }

@@ -1,4 +1,4 @@
-/* secret_text.h: a whole small file in the secure heap. Internal to secrets/. */
+/* secret_text.h: a whole small file in the secure heap. */
 #ifndef SIGPOST_SECRETS_SECRET_TEXT_H
 #define SIGPOST_SECRETS_SECRET_TEXT_H
 

@@ -10,7 +10,7 @@ GATEWAY_NAMES = """
 sigpost_auth_requests_total sigpost_auth_key_uses_total sigpost_ingest_requests_total
 sigpost_ingest_bytes_total sigpost_ingest_items_total sigpost_request_duration_seconds_count
 sigpost_spool_bytes sigpost_spool_oldest_seconds sigpost_spool_sync_seconds_count
-sigpost_sessions_active sigpost_lobby_slots sigpost_connections sigpost_build_info
+sigpost_sessions_active sigpost_lobby_slots sigpost_lobby_waiting sigpost_connections sigpost_build_info
 """.split()
 
 EXPORT_NAMES = """

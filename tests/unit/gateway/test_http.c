@@ -83,9 +83,19 @@ Test(http, cookies)
 {
     static struct fixture f;
     struct slice name = SLICE_LIT("ksid");
-    cr_assert_null(http_cookie(&f.req, name).data);
+    bool repeated;
+    cr_assert_null(http_cookie(&f.req, name, &repeated).data);
     add(&f, "cookie", "xksid=1; ksidx=2;ksid; =; ");
-    cr_assert_null(http_cookie(&f.req, name).data);
-    add(&f, "cookie", "a=b;  ksid=0123 ; ksid=later");
-    cr_assert(slice_eq_str(http_cookie(&f.req, name), "0123"));
+    cr_assert_null(http_cookie(&f.req, name, &repeated).data);
+    cr_assert_not(repeated);
+    add(&f, "cookie", "a=b;  ksid=0123 ; c=d");
+    cr_assert(slice_eq_str(http_cookie(&f.req, name, &repeated), "0123"));
+    cr_assert_not(repeated);
+    add(&f, "cookie", "ksid=");
+    cr_assert(slice_eq_str(http_cookie(&f.req, name, &repeated), "0123"));
+    cr_assert(repeated, "an empty one counts");
+    f.req.headers.size = 0;
+    add(&f, "cookie", "ksid=1;ksid=1");
+    http_cookie(&f.req, name, &repeated);
+    cr_assert(repeated);
 }
