@@ -38,12 +38,17 @@ static struct digest digest_of(struct slice token)
     return digest;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct slice trim(struct slice text)
 {
-    while (text.len > 0 && strchr(" \t\r\n", text.data[0]) != NULL) {
+    while (text.len > 0 && is_blank(text.data[0])) {
         text = slice_make(text.data + 1, text.len - 1);
     }
-    while (text.len > 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL) {
+    while (text.len > 0 && is_blank(text.data[text.len - 1])) {
         text.len--;
     }
     return text;

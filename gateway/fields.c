@@ -7,12 +7,17 @@
 
 #define VALUE_MAX 1024 /* decoded; what is longer is too long for any field */
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\r' || c == '\n';
+}
+
 static struct slice trim(struct slice text)
 {
-    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\n' || text.data[0] == '\r')) {
+    while (text.len > 0 && is_blank(text.data[0])) {
         text = slice_make(text.data + 1, text.len - 1);
     }
-    while (text.len > 0 && strchr(" \r\n", text.data[text.len - 1]) != NULL) {
+    while (text.len > 0 && is_blank(text.data[text.len - 1])) {
         text.len--;
     }
     return text;

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import exposition, wire
-from harness.process import wait_until
+from harness.process import SANITIZED, wait_until
 
 COOKIE = re.compile(r"ksid=([0-9a-f]{32}); Path=/; HttpOnly; SameSite=Lax")
 HTML = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
@@ -403,6 +403,32 @@ def test_a_damaged_state_is_set_aside(house, damage):
     gateway.kill()
     gateway.start()
     assert visitor.gate().status == 200
+
+
+@pytest.mark.skipif(SANITIZED, reason="strace and sanitizers do not go together")
+def test_the_answer_comes_after_the_disk(house, tmp_path):
+    trace = tmp_path / "trace"
+    calls = "trace=fsync,rename,renameat,renameat2,write,writev"
+    gateway = lobby(house)
+    gateway.terminate()
+    gateway.wrap = ["strace", "-D", "-f", "-qq", "-s", "300", "-o", trace, "-e", calls]
+    gateway.start()
+    first, second = Visitor(gateway), Visitor(gateway)
+    first.new()
+    second.new()
+    first.post("/release")
+    gateway.terminate()
+    lines = trace.read_text().splitlines()
+    last = 0
+    for told in ("ksid=", "ksid=", "ksid=; "):
+        reply = next(n for n, x in enumerate(lines) if n > last and "write" in x and told in x)
+        steps = [
+            "fsync" if "fsync" in line else "rename"
+            for line in lines[last:reply]
+            if re.search(r"(fsync|rename\w*)[( ].*= 0$", line) and "/spool/" not in line
+        ]
+        assert steps[-3:] == ["fsync", "rename", "fsync"], steps
+        last = reply
 
 
 def test_a_disk_that_fails_stops_nobody(house):
