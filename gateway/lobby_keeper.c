@@ -3,7 +3,7 @@
 #include "gateway/lobby_keeper.h"
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/durable_file.h"
 #include "base/log.h"
 #include "session/lobby_store.h"
 
@@ -69,7 +69,7 @@ static bool write_bytes(struct lobby_keeper *keeper, const struct buf *bytes, bo
 {
     struct result why = RESULT_INIT;
     bool good = bytes->failed ? result_fail(&why, "out of memory")
-                              : file_replace(keeper->path, buf_slice(bytes), &why);
+                              : durable_file_write(keeper->path, bytes->data, bytes->len, &why);
     if (!good && !failed_before) {
         LOG_ERROR("the lobby cannot be written; it goes on in memory", LOG_STR("why", why.text));
     } else if (good && failed_before) {

@@ -2,7 +2,7 @@
  * length is checked against the bytes that are left. */
 #include "session/lobby_store.h"
 
-#include "base/file.h"
+#include "base/durable_file.h"
 #include "session/lobby_internal.h"
 
 #include <endian.h>
@@ -224,10 +224,10 @@ bool lobby_store_read(struct lobby *lobby, const char *path, int64_t mono_ns, in
     struct result fault = RESULT_INIT;
     struct buf bytes = BUF_INIT;
     bool missing;
-    bool good = file_read(path, FILE_MAX, &bytes, &missing, &fault) &&
-                lobby_decode(lobby, buf_slice(&bytes), mono_ns, wall_ns, &fault);
+    bool good = durable_file_read(path, FILE_MAX, &bytes, &missing, &fault) &&
+                (missing || lobby_decode(lobby, buf_slice(&bytes), mono_ns, wall_ns, &fault));
     buf_free(&bytes);
-    if (good || missing) {
+    if (good) {
         return true;
     }
     char *aside = NULL;
