@@ -1,4 +1,5 @@
-/* A directory is made, or it is said why not. That it lasts is checked by the spool's model test. */
+/* A directory is made, or it is said why not. That it lasts is checked by the spool's model test.
+ */
 #include "base/directory.h"
 
 #include <criterion/criterion.h>
