@@ -109,7 +109,7 @@ static void take_more(struct slice *rest, struct help_part *part, size_t indent,
 {
     for (;;) {
         struct slice ahead = *rest;
-        struct slice line = ahead.len != 0 ? next_line(&ahead) : (struct slice){0};
+        struct slice line = ahead.len != 0 ? next_line(&ahead) : SLICE_LIT("");
         size_t in = indent_of(line);
         if (in == line.len ||
             (part->kind == HELP_TEXT ? is_synopsis(line, program) || in >= 2 : in <= indent)) {
@@ -127,7 +127,7 @@ static void take_more(struct slice *rest, struct help_part *part, size_t indent,
 
 bool help_next(struct slice *rest, const char *program, struct help_part *part)
 {
-    struct slice line = {0};
+    struct slice line = SLICE_LIT("");
     size_t indent = 0;
     part->term.len = 0;
     part->text.len = 0;

@@ -101,7 +101,8 @@ void manual_head(struct buf *out, const char *name, int section, const char *bri
 {
     buf_append_str(out, ".TH ");
     for (const char *at = name; *at != '\0'; at++) {
-        buf_append_char(out, *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at);
+        bool small = *at >= 'a' && *at <= 'z';
+        buf_append_char(out, (char)(small ? *at - 'a' + 'A' : *at));
     }
     /* No date: the page is as old as the program. */
     buf_printf(out, " %d \"\" \"sigpost " SIGPOST_VERSION "\" \"sigpost\"\n", section);

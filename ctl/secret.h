@@ -67,6 +67,7 @@ struct secret_wish {
     const struct config *config;
     char *secret; /* secure heap; owned */
     size_t secret_len;
+    size_t made_len;                           /* of the trimmed secret, after secret_wish_add */
     char made_id[SIGNATURE_KEY_ID_MAX + 1];    /* after secret_wish_add */
     char dropped_id[SIGNATURE_KEY_ID_MAX + 1]; /* a key that had to make room; empty: none */
 };

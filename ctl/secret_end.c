@@ -35,15 +35,18 @@ static bool check_rest(const struct ending *ending, const struct key_list *list,
                        "one first (sigpostctl secret rotate), or use --force");
 }
 
+/* A key that is not accepted anyway may end without a question. */
 static bool check_end(const struct ending *ending, const struct key_list *list,
                       const struct key_entry *entry, struct result *why)
 {
-    bool accepted = key_entry_stage(entry, ending->now_s) == KEY_STAGE_ACCEPTED;
+    if (key_entry_stage(entry, ending->now_s) != KEY_STAGE_ACCEPTED) {
+        return true;
+    }
     if (!secret_check_use(ending->ctl, &ending->report, entry->id,
                           ending->revoke ? "revoking" : "retiring", ending->force, why)) {
         return false;
     }
-    return ending->force || !accepted || check_rest(ending, list, entry, why);
+    return ending->force || check_rest(ending, list, entry, why);
 }
 
 static bool revoke(const struct ending *ending, struct key_entry *entry)
@@ -97,8 +100,7 @@ static bool end_key(struct key_list *list, bool missing, void *arg, struct resul
     if (!ending->revoke && !ending->force && !secret_check_clock(list, ending->now_s, why)) {
         return false;
     }
-    bool ended = entry->state == KEY_REVOKED;
-    if (!ended && !check_end(ending, list, entry, why)) {
+    if (!check_end(ending, list, entry, why)) {
         return false;
     }
     return ending->revoke ? revoke(ending, entry) : retire(ending, entry, why);

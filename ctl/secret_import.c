@@ -13,13 +13,15 @@
  * Returns the length that is left, moved to the front of `text`. */
 static size_t unquote(char *text, size_t len)
 {
-    char quote = len >= 2 ? text[0] : '\0';
-    if ((quote != '"' && quote != '\'') || text[len - 1] != quote) {
+    char quote = text[0]; /* the buffer is never empty */
+    if (len < 2 || (quote != '"' && quote != '\'') || text[len - 1] != quote) {
         return len;
     }
     size_t out = 0;
     for (size_t at = 1; at < len - 1; at++) {
-        at += quote == '"' && text[at] == '\\' && at + 1 < len - 1;
+        if (quote == '"' && text[at] == '\\' && at + 1 < len - 1) {
+            at++;
+        }
         text[out++] = text[at];
     }
     return out;

@@ -165,6 +165,7 @@ struct key_entry *secret_wish_add(struct secret_wish *wish, struct key_list *lis
     }
     entry->state = wish->state;
     entry->created = clock_wall_s();
+    wish->made_len = entry->secret_len;
     return key_entry_set_label(entry, slice_of(wish->label), why) &&
                    key_entry_set_note(entry, slice_of(wish->note), why)
                ? entry
@@ -177,6 +178,10 @@ void secret_wish_say(struct ctl *ctl, const struct secret_wish *wish)
             wish->config->secrets.keyring);
     if (wish->reveal) {
         fprintf(ctl->out, "secret %.*s\n", (int)wish->secret_len, wish->secret);
+    }
+    if (wish->made_len < KEY_SECRET_ADVISED) {
+        ctl_warn(ctl, "the secret of key %s has %zu bytes; %d or more are advised", wish->made_id,
+                 wish->made_len, KEY_SECRET_ADVISED);
     }
     if (wish->dropped_id[0] != '\0') {
         fprintf(ctl->out, "key %s, which had ended, is gone: a ring holds %d keys\n",

@@ -40,6 +40,23 @@ static const struct key_entry *find_old(const struct key_list *list, const char 
     return old;
 }
 
+/* Without --label, which key is meant must be plain. */
+static bool check_label(const struct key_list *list, const struct key_entry *old, int64_t now_s,
+                        struct result *why)
+{
+    for (size_t i = 0; old != NULL && i < list->n; i++) {
+        const struct key_entry *entry = &list->entries[i];
+        if (entry->state == KEY_ACTIVE && key_entry_stage(entry, now_s) == KEY_STAGE_ACCEPTED &&
+            strcmp(entry->label, old->label) != 0) {
+            return result_fail(why,
+                               "there are active keys labelled \"%s\" and \"%s\"; say which with "
+                               "--label",
+                               entry->label, old->label);
+        }
+    }
+    return true;
+}
+
 static bool check_grace(const struct key_list *list, const char *label, int64_t now_s,
                         struct result *why)
 {
@@ -101,6 +118,9 @@ static bool rotate(struct key_list *list, bool missing, void *arg, struct result
     struct secret_wish *wish = &rotation->wish;
     (void)missing;
     const struct key_entry *old = find_old(list, wish->label, rotation->now_s);
+    if (wish->label == NULL && !check_label(list, old, rotation->now_s, why)) {
+        return false;
+    }
     if (wish->label != NULL || old != NULL) {
         snprintf(rotation->label, sizeof(rotation->label), "%s",
                  wish->label != NULL ? wish->label : old->label);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_MAX (WHEN_YEARS_MAX * 366 * WHEN_DAY)
+#define LENGTH_MAX (WHEN_DAY * 366 * WHEN_YEARS_MAX)
 
 bool when_length(const char *name, const char *text, int64_t *seconds, struct result *why)
 {

@@ -14,13 +14,11 @@
 #include <unistd.h>
 
 #define TICK_MS 1000
-#define KEYS_TICKS 10 /* the key sources are looked at that often even when no event came */
 
 struct housekeeper {
     struct gateway *gateway;
     const char *config_path;
     int signals;
-    unsigned ticks;
     char keys_problem[RESULT_TEXT_MAX]; /* why the last reload failed; empty when it did not */
 };
 
@@ -142,9 +140,7 @@ static void tick(struct housekeeper *self)
     lobby_expire(lobby_keeper_lock(gateway->lobby), now_ns);
     lobby_keeper_unlock(gateway->lobby);
     page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
-    if (++self->ticks % KEYS_TICKS == 0) {
-        look_at_keys(self);
-    }
+    look_at_keys(self); /* events do not come from network file systems and shared folders */
 }
 
 static int loop(struct housekeeper *self)

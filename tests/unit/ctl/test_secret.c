@@ -191,7 +191,7 @@ Test(secret, list_tells_age_days_left_and_use)
              KEY("new", "active",
                  "created = \"2024-04-05T19:33:38Z\"; label = \"production\";") ", " //
              KEY("idle", "active", ""));
-    put_use("new", "2.0.0.0", 7, NOW - 3 * 86400);
+    put_use("new", "2.0.0.0", 7, NOW - 3 * INT64_C(86400));
     put_use("old", "1.9", 2, NOW - 3600);
     put_use("old", NULL, 1, NOW - 7200);
     cr_assert_eq(RUN("secret", "list"), CTL_DONE, "%s", errors);

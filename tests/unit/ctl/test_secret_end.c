@@ -142,6 +142,9 @@ Test(secret_end, use_of_more_than_one_percent_takes_force)
     put_ring(TWO ", " KEY("e", "active", ""));
     put_use("e", "2.0", 3, NOW - DAY);
     cr_assert_eq(RUN("secret", "retire", "e"), CTL_FAILED);
+    put_ring(TWO ", " KEY("e", "retiring", "not_after = \"2024-04-05T19:34:37Z\";"));
+    cr_assert_eq(RUN("secret", "revoke", "e"), CTL_DONE, "it has ended already: %s", errors);
+    put_ring(TWO ", " KEY("e", "active", ""));
     clock_fake((NOW + 9 * DAY) * NS_PER_SECOND, 0);
     cr_assert_eq(RUN("secret", "retire", "e"), CTL_DONE, "that week is over: %s", errors);
     cr_assert_str_eq(errors, "");

@@ -45,6 +45,14 @@ Test(secret_import, forms_of_files)
                      "a bare secret is taken as it is");
 }
 
+Test(secret_import, a_short_secret_is_warned_about)
+{
+    (void)imported("exactly-16-bytes");
+    EXPECT_ERROR("warning: the secret of key k has 16 bytes; 32 or more are advised");
+    (void)imported(SECRET);
+    cr_assert_str_eq(errors, "");
+}
+
 Test(secret_import, options_and_standard_input)
 {
     cr_assert_eq(RUN_WITH(SECRET "\n", "secret", "import", "-", "--id", "old", "--label", "dev",

@@ -36,7 +36,7 @@ Test(secret_rotate, options)
                      "--json", "--reveal"),
                  CTL_DONE, "%s", errors);
     read_ring(2);
-    cr_assert_eq(ring_key("first")->not_after, NOW + 12 * 3600);
+    cr_assert_eq(ring_key("first")->not_after, NOW + DAY / 2);
     cr_assert_str_eq(ring_key("second")->note, "why");
     json_t *object = json_loads(output, 0, &error);
     cr_assert_not_null(object, "%s: %s", error.text, output);
@@ -92,6 +92,12 @@ Test(secret_rotate, a_retiring_key_without_an_end_is_told)
 
 Test(secret_rotate, labels_rotate_by_themselves)
 {
+    put_ring(KEY("prod", "active", "created = \"2024-01-01\"; label = \"production\";") ", " //
+             KEY("dev", "active", "created = \"2024-02-01\"; label = \"dev\";"));
+    cr_assert_eq(RUN("secret", "rotate"), CTL_FAILED);
+    EXPECT_ERROR("active keys labelled \"production\" and \"dev\"; say which with --label");
+    cr_assert_eq(RUN("secret", "rotate", "--label", ""), CTL_DONE, "none is a label, too");
+    EXPECT_OUTPUT("no key was active before it\n");
     put_ring(KEY("prod", "active", "created = \"2024-01-01\"; label = \"production\";") ", " //
              KEY("dev", "active", "created = \"2024-02-01\"; label = \"dev\";"));
     cr_assert_eq(RUN("secret", "rotate", "--label", "production", "--id", "prod-2"), CTL_DONE);
