@@ -152,8 +152,11 @@ static bool take_value(struct curl *in, enum effect effect, const char *rest)
 static bool is_ignored(const char *name)
 {
     size_t len = strlen(name);
+    if (len == 0 || strchr(name, ' ') != NULL) {
+        return false;
+    }
     for (const char *at = strstr(ignored, name); at != NULL; at = strstr(at + 1, name)) {
-        if (len != 0 && at[-1] == ' ' && at[len] == ' ') {
+        if (at[-1] == ' ' && at[len] == ' ') {
             return true;
         }
     }

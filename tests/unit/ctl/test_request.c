@@ -116,6 +116,7 @@ Test(request, curl_commands)
          "GET /a"},
         {"curl --compressed --insecure --no-progress-meter http://h/a", "GET /a"},
         {"curl -H 'Expect:' -H 'Empty;' -H 'Blank: ' http://h/a", "GET /a|Empty="},
+        {"curl '-- ' '-- proxy' '--proxy ' http://h/a", "GET /a"},
         {"curl --url-query q=1 http://h/a", "GET /a?q=1"},
         {"curl http://h/a -- -H", NULL},
         {"curl http://h/a --next http://h/b", "GET /a"},
