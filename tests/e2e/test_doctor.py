@@ -12,6 +12,7 @@ from harness import payload, wire
 from harness.gateway import clock_from
 from harness.process import BIN, free_port, wait_until
 from harness.signing import signed
+from harness.tls import Certificate
 
 
 def run(gateway, url=None, *words, secret=None):
@@ -249,21 +250,33 @@ def test_a_proxy_that_redirects_or_has_no_upstream(house, proxy_to):
 
 
 def test_https(house, proxy_to, tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-keyout", key, "-out", certificate, "-days", "1", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost"],
-        check=True,
-        capture_output=True,
-    )
+    certificate = Certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
+    tls.load_cert_chain(certificate.file, certificate.key)
     gateway = house.gateway()
     url = f"https://localhost:{proxy_to(gateway, tls=tls).port}"
-    checks = doctor(gateway, url, "--ca-file", str(certificate))
+    checks = doctor(gateway, url, "--ca-file", str(certificate.file))
     only_these_are_wrong(checks)
     expect(checks, "export", "ok")
     checks = doctor(gateway, url)
     only_these_are_wrong(checks, "reach")
     expect(checks, "reach", "fix", "certificate")
+
+
+@pytest.mark.heavy
+def test_behind_the_shipped_traefik(house):
+    """It routes exports and keeps /health inside; its plain port redirects."""
+    gateway = house.gateway({"server": {"trusted_proxies": ["127.0.0.1"]}})
+    traefik = house.traefik(gateway)
+    trusted = "--ca-file", str(traefik.certificate.file)
+    checks = doctor(gateway, traefik.url, *trusted)
+    only_these_are_wrong(checks)
+    expect(checks, "clock", "ok")
+    expect(checks, "export", "ok", "an empty export of metrics was answered 200")
+    expect(checks, "ready", "skip", "answered 404", "ask the gateway's own port")
+    checks = doctor(gateway, f"http://localhost:{traefik.http}", *trusted)
+    only_these_are_wrong(checks, "export")
+    expect(checks, "export", "fix", f"a redirect to {traefik.url}", "give them that address")
+    gateway.terminate()
+    checks = doctor(gateway, traefik.url, *trusted)
+    expect(checks, "export", "fix", "answered 502", "the proxy cannot reach the gateway")
