@@ -57,8 +57,10 @@ static bool decode(struct slice text, char out[VALUE_MAX], size_t *len)
 {
     *len = 0;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i] == '+' ? ' ' : text.data[i];
-        if (c == '%') {
+        char c = text.data[i];
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%') {
             int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
             int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
             if (low < 0) {

@@ -12,7 +12,10 @@
 struct slice session_cookie_read(const h2o_req_t *req, bool *repeated)
 {
     struct slice value = http_cookie(req, SLICE_LIT(COOKIE_NAME), repeated);
-    return *repeated ? (struct slice){0} : value;
+    if (*repeated) {
+        value = (struct slice){0};
+    }
+    return value;
 }
 
 static void add(struct worker *worker, h2o_req_t *req, const char *value, const char *life)

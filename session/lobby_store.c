@@ -18,7 +18,7 @@
 
 static uint32_t crc32c(struct slice bytes)
 {
-    return ~crc32_iscsi((unsigned char *)(uintptr_t)bytes.data, (int)bytes.len, ~0U);
+    return ~crc32_iscsi((unsigned char *)bytes.data, (int)bytes.len, ~0U);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */

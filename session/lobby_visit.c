@@ -12,7 +12,7 @@
 
 /* Whoever is told of an offer in its last moment has this long to come. */
 #define TOLD_NS (5 * NS_PER_SECOND)
-#define WAIT_MAX_NS (365 * 24 * 3600 * NS_PER_SECOND)
+#define WAIT_MAX_NS (NS_PER_SECOND * 3600 * 24 * 365)
 
 static int hex_digit(char c)
 {

@@ -57,7 +57,7 @@ static void touch(struct lobby *lobby, struct person *person, int64_t now_ns)
 static void turn_to(struct lobby *lobby, struct lobby_name *name, struct slice target,
                     int64_t now_ns)
 {
-    if (slice_eq_str(target, name->target)) {
+    if (name == NULL || slice_eq_str(target, name->target)) {
         return;
     }
     memset(name->target, 0, sizeof(name->target));

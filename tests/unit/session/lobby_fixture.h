@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define S NS_PER_SECOND
-#define IDLE (3600 * S)
+#define IDLE (S * 3600)
 #define HOLD (15 * S)
 #define PATIENCE (150 * S)
 #define NAMED_IDLE (90 * S)
