@@ -307,6 +307,7 @@ def test_the_gate(house):
         assert visitor.gate(method="PUT").status == 401
 
 
+@pytest.mark.heavy
 def test_passing_the_gate_is_activity(house):
     gateway = lobby(house, idle_timeout="2s")
     active, end = Visitor(gateway), time.monotonic() + 3
@@ -370,6 +371,7 @@ def test_a_restart_keeps_slots_and_line(house, how):
     assert (gateway.state / "lobby").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.heavy
 def test_the_time_away_counts(house):
     gateway = house.gateway({"session": {"max": 2, "idle_timeout": "3s"}})
     first, _, third, _ = fill(gateway)

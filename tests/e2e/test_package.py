@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 CONFFILES = [
     "/etc/sigpost/sigpost.cfg.sample",
     "/etc/sigpost/templates/index.html",
+    "/etc/sigpost/templates/status.html",
     "/etc/sigpost/templates/waiting.html",
 ]
 
