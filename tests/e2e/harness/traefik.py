@@ -36,10 +36,12 @@ def swap(text, changes):
 
 class Traefik:
     """TLS on `https`, plain HTTP (redirected) on `http`. gateway is a Gateway; grpc the port of a
-    collector; `static` and `dynamic` are further changes of the shipped files. With `labels`, what
+    collector, app that of a program behind the lobby; `static` and `dynamic` are further changes of the shipped files. With `labels`, what
     dynamic.yaml says comes from labels.yaml, by way of a Docker Engine."""
 
-    def __init__(self, directory, gateway, grpc=None, static=None, dynamic=None, labels=False):
+    def __init__(
+        self, directory, gateway, grpc=None, app=None, static=None, dynamic=None, labels=False
+    ):
         self.dir = directory
         (self.dir / "dynamic").mkdir(parents=True)
         self.gateway = gateway
@@ -68,6 +70,8 @@ class Traefik:
                         "telemetry.example.com": "localhost",
                         "http://sigpost:8080": f"http://127.0.0.1:{gateway.port}",
                         "h2c://collector:4317": f"h2c://127.0.0.1:{grpc}",
+                        "app.example.com": "app.localhost",
+                        "http://app:3000": f"http://127.0.0.1:{app or free_port()}",
                     },
                 )
             )
@@ -84,6 +88,7 @@ class Traefik:
             (SHIPPED / "labels.yaml").read_text(),
             {
                 "telemetry.example.com": "localhost",
+                "app.example.com": "app.localhost",
                 "http://sigpost:8080": f"http://127.0.0.1:{port}",
                 'port: "8080"': f'port: "{port}"',
                 'port: "4317"': f'port: "{grpc}"',
@@ -126,10 +131,12 @@ class Traefik:
         )
         return self.certificate.context().wrap_socket(plain, server_hostname="localhost")
 
-    def exchange(self, method, path, headers=(), body=None, source="127.0.0.1"):
+    def exchange(
+        self, method, path, headers=(), body=None, source="127.0.0.1", host="localhost"
+    ):
         length = None if body is None else len(body)
         with self.connect(source) as sock:
-            sock.sendall(wire.head(method, path, headers, length, host="localhost"))
+            sock.sendall(wire.head(method, path, headers, length, host))
             if body:
                 sock.sendall(body)
             return wire.read_answer(sock, method)
