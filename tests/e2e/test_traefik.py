@@ -192,6 +192,35 @@ def test_keep_alive(wide):
     assert wide.gateway.stored() == stored + 50
 
 
+def test_a_client_that_waits_for_100_continue(wide):
+    """As .NET Framework does; Traefik hands the header on to sigpost, and to /auth."""
+    expect = ("Expect", "100-continue")
+    assert post(wide, extra=[expect]).status == 200
+    before = wide.gateway.verdicts("ok")
+    path = CALLS["metrics"]
+    # What a collector for gRPC says to a call over HTTP/1.1 is its own affair.
+    wide.traefik.post(path, [*signed(path), expect], b"", CLIENT)
+    assert wide.gateway.verdicts("ok") == before + 1
+
+
+def test_http2(wide, tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(payload.metrics("traefik.http2"))
+    headers = [f"-H{name}: {value}" for name, value in [wire.PROTOBUF, *signed("/v1/metrics")]]
+    done = subprocess.run(
+        [
+            *("curl", "-sS", "--http2", "--cacert", wide.traefik.certificate.file),
+            *("-w", "%{http_version} %{http_code}", "--data-binary", f"@{body}", *headers),
+            f"{wide.traefik.url}/v1/metrics",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == ("2 200", "")
+    wide.collector.wait_names(["traefik.http2"])
+
+
 def test_a_slow_client_is_served(wide):
     body = payload.metrics("traefik.slow")
     data = wire.head("POST", "/", [wire.PROTOBUF, *signed("/v1/metrics")], len(body), "localhost")
