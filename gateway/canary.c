@@ -140,7 +140,8 @@ static bool post(struct canary *canary, int64_t wait_ns, const atomic_bool *stop
     bool taken = false;
     canary_payload(&body, canary->instance, ++canary->sent, canary->start_ns, clock_wall_ns());
     if (body.failed || !add_header(&headers, "Content-Type", "application/x-protobuf") ||
-        !add_header(&headers, "X-KMS-Client-Version", "canary")) {
+        !add_header(&headers, "X-KMS-Client-Version", "canary") ||
+        !add_header(&headers, CANARY_HEADER, canary->gateway->canary_token)) {
         stuck(out, "gateway", "out of memory");
         goto cleanup;
     }

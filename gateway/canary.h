@@ -18,6 +18,13 @@
 
 struct canary;
 
+/* By this header our own workers know a canary: no client's use of a key is it. Its value is this
+ * process's own, random, and never leaves the machine. */
+#define CANARY_HEADER "x-sigpost-canary"
+
+/* Makes the value. Before the workers start. False without randomness. */
+bool canary_make_token(char token[CANARY_TOKEN_LEN + 1]);
+
 #define CANARY_HOP_MAX 33 /* "key", "listener", "gateway", "spool", or a destination's name */
 #define CANARY_PROBLEM_MAX 320
 

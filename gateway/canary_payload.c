@@ -1,4 +1,4 @@
-/* canary_payload.c: what the canary carries, and where to: see canary.h. */
+/* canary_payload.c: what the canary carries, by what it is known, and where to: see canary.h. */
 #include "gateway/canary.h"
 
 #include "gateway/listener.h"
@@ -6,6 +6,19 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/random.h>
+
+bool canary_make_token(char token[CANARY_TOKEN_LEN + 1])
+{
+    uint8_t random[CANARY_TOKEN_LEN / 2];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(random); i++) {
+        snprintf(token + 2 * i, 3, "%02x", (unsigned)random[i]);
+    }
+    return true;
+}
 
 static void put_fixed64(struct buf *out, uint32_t number, uint64_t value)
 {

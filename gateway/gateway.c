@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "gateway/bearer.h"
+#include "gateway/canary.h"
 #include "gateway/destinations.h"
 #include "gateway/health.h"
 
@@ -181,6 +182,10 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         goto failed;
     }
     counters_register(&gateway->counters, gateway->metrics);
+    if (!canary_make_token(gateway->canary_token)) {
+        result_fail(why, "the kernel gives no random bytes");
+        goto failed;
+    }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         result_fail(why, "libcurl cannot be initialised");
         goto failed;

@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 
 #define GATEWAY_DESTINATIONS_MAX 8
+#define CANARY_TOKEN_LEN 32
 
 struct gateway {
     const struct config *_Atomic config;
@@ -53,6 +54,7 @@ struct gateway {
     struct lobby_keeper *lobby;
     struct bearer *bearer;
     atomic_uint connections;
+    char canary_token[CANARY_TOKEN_LEN + 1]; /* canary.h; set once, at the start */
 };
 
 struct append_queue;

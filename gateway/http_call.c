@@ -33,6 +33,7 @@ static void set_options(CURL *curl, const struct http_call *call, struct http_ca
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that hangs */
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ns / NS_PER_MS) + 1);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "sigpost/" SIGPOST_VERSION);

@@ -62,6 +62,20 @@ def test_up_with_the_time_of_the_whole_way(house, kuma):
     assert exposition.total(metrics, "sigpost_health_push_total", result="ok") >= 2
 
 
+@pytest.mark.heavy
+def test_a_canary_is_no_use_of_a_key(house, kuma):
+    """By which `sigpostctl secret retire` decides whether a key may go."""
+    gateway = house.gateway(pushing(kuma), secret=None, start=False)
+    write_ring(gateway, KEY)
+    gateway.start()
+    kuma.wait_beat(is_up)
+    forged = [("X-Sigpost-Canary", "0" * 32)]
+    gateway.send("metrics", payload.metrics(), secret=KEY["secret"], version="1.5", extra=forged)
+    gateway.terminate()
+    usage = (gateway.state / "key_usage").read_bytes()
+    assert b"1.5" in usage and b"canary" not in usage
+
+
 def test_a_collector_that_is_down_is_named_until_it_is_back(house, kuma):
     collector = house.collector(start=False)
     gateway = house.gateway_to(collector, pushing(kuma))
