@@ -76,6 +76,22 @@ def refused_for_cause(gateway):
     return addresses
 
 
+def refused_bearers(gateway, first):
+    """The same at the presence routes; forged text goes where a bearer may put some."""
+    addresses = []
+    for i, text in enumerate(["guess", *FORGERIES]):
+        addresses.append(f"203.0.113.{first + i}")
+        headers = [("Authorization", f"Bearer {text}".rstrip("\t")), from_address(addresses[-1])]
+        path = "/start?x=ip=" + VICTIM
+
+        def is_told():
+            assert wire.exchange(gateway.port, "POST", path, headers, b"user=x").status == 401
+            return f"{addresses[-1]}" in gateway.log()
+
+        wait_until(is_told, 5, "a line of its own", every=0.05)
+    return addresses
+
+
 def refused_for_nothing(gateway):
     """Requests of honest clients, and of such that only sigpost's state refuses."""
     body = payload.metrics()
@@ -90,10 +106,12 @@ def refused_for_nothing(gateway):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_whom_it_counts(house, form):
-    gateway = house.gateway({"log": {"format": form}})
+def test_whom_it_counts(house, form, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("presence-token-0123456789abcdef\n")
+    gateway = house.gateway({"log": {"format": form}, "presence": {"token_file": token}})
     refused_for_nothing(gateway)
-    addresses = refused_for_cause(gateway)
+    addresses = refused_for_cause(gateway) + refused_bearers(gateway, 100)
     gateway.terminate()
     counted = found(gateway.process.log_path)
     assert sorted(counted) == sorted(addresses)
