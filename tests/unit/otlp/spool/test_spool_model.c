@@ -18,7 +18,7 @@
 
 #define RECORDS 4096
 #define SEQUENCES (RECORDS * 4)
-#define READERS 2
+#define READERS 4
 #define LIVES 5
 #define STEPS 24
 #define FREEZE_WITHIN 120
@@ -28,6 +28,7 @@
 enum fate { FATE_NONE, FATE_SENT, FATE_DURABLE, FATE_REFUSED };
 
 struct model_record {
+    struct spool_ticket ticket; /* first */
     struct model *model;
     uint64_t number;
     size_t len;
@@ -36,6 +37,7 @@ struct model_record {
 
 struct model_reader {
     struct spool_reader *reader;
+    unsigned signals;
     uint64_t number, sequence; /* the last one read */
     uint64_t acked;            /* number of the last record ever acknowledged */
     uint64_t cursor;           /* sequence that the spool's cursor has at least reached */
@@ -44,6 +46,7 @@ struct model_reader {
 
 struct model {
     struct fixture f;
+    struct spool_appender *appender;
     uint64_t random;
     enum spool_sync sync;
     bool power_cuts; /* else only the process is killed */
@@ -56,7 +59,14 @@ struct model {
     char wrong[256]; /* the first thing that was */
 };
 
-static const char *const names[READERS] = {"one", "two"};
+/* Two for all signals, two for some. */
+static const struct {
+    const char *name;
+    unsigned signals;
+} places[READERS] = {{"one", SPOOL_ALL_SIGNALS},
+                     {"two", SPOOL_ALL_SIGNALS},
+                     {"three.metrics", SPOOL_SIGNAL(SIGNAL_METRICS)},
+                     {"three.rest", SPOOL_ALL_SIGNALS & ~SPOOL_SIGNAL(SIGNAL_METRICS)}};
 
 __attribute__((format(printf, 2, 3))) static void wrong(struct model *m, const char *format, ...)
 {
@@ -89,8 +99,18 @@ static void on_answer(void *arg, enum spool_outcome outcome)
     answers_take(&record->model->answers, outcome);
 }
 
+static void on_settled(void *arg, struct spool_ticket *tickets)
+{
+    (void)arg;
+    for (struct spool_ticket *next, *ticket = tickets; ticket != NULL; ticket = next) {
+        next = ticket->next;
+        on_answer(ticket, ticket->outcome);
+    }
+}
+
 static void append_some(struct model *m)
 {
+    bool together = below(m, 2) == 0;
     for (uint64_t n = 1 + below(m, 12); n > 0 && m->last < RECORDS; n--) {
         struct spool_record made;
         char session[SPOOL_SESSION_MAX], payload[PAYLOAD_MAX];
@@ -101,11 +121,22 @@ static void append_some(struct model *m)
         record->fate = FATE_SENT;
         record_make(record->number, record->len, &made, session, payload);
         m->sent++;
-        spool_append(m->f.spool, &made, on_answer, record);
+        if (together) {
+            spool_appender_add(m->appender, &made, &record->ticket);
+        } else {
+            spool_append(m->f.spool, &made, on_answer, record);
+        }
     }
+    spool_appender_flush(m->appender);
     if (below(m, 2) == 0) {
         answers_wait(&m->answers, m->sent);
     }
+}
+
+static bool is_owed(const struct model *m, const struct model_reader *r, uint64_t number)
+{
+    unsigned signal = (unsigned)(number % SIGNAL_COUNT);
+    return m->records[number].fate == FATE_DURABLE && (SPOOL_SIGNAL(signal) & r->signals) != 0;
 }
 
 /* False: nothing was there, or the disk froze and what was read counts for nothing. */
@@ -113,7 +144,10 @@ static bool read_next(struct model *m, struct model_reader *r)
 {
     struct buf buf = BUF_INIT;
     struct spool_frame frame;
-    enum spool_read outcome = spool_reader_next(r->reader, &frame, &buf);
+    enum spool_read outcome;
+    do {
+        outcome = spool_reader_next(r->reader, &frame, &buf);
+    } while (outcome == SPOOL_READ_AGAIN);
     uint64_t number = outcome == SPOOL_READ_OK ? record_number(&frame, &buf) : 0;
     buf_free(&buf);
     if (outcome != SPOOL_READ_OK || disk_is_frozen()) {
@@ -150,7 +184,7 @@ static bool read_next(struct model *m, struct model_reader *r)
     /* What was answered must not be missing in between. */
     for (uint64_t skipped = (r->number > r->acked ? r->number : r->acked) + 1; skipped < number;
          skipped++) {
-        if (m->records[skipped].fate == FATE_DURABLE) {
+        if (is_owed(m, r, skipped)) {
             wrong(m, "record %llu was answered and is not there; record %llu came",
                   (unsigned long long)skipped, (unsigned long long)number);
         }
@@ -165,7 +199,7 @@ static void read_all(struct model *m, struct model_reader *r)
 {
     uint64_t last = 0;
     for (uint64_t number = 1; number <= m->last; number++) {
-        last = m->records[number].fate == FATE_DURABLE ? number : last;
+        last = is_owed(m, r, number) ? number : last;
     }
     while (read_next(m, r)) {
         /* on */
@@ -193,10 +227,11 @@ static void open_reader(struct model *m, size_t i)
 {
     struct result why = RESULT_INIT;
     struct model_reader *r = &m->readers[i];
-    r->reader = spool_reader_open(m->f.spool, names[i], &why);
+    r->reader = spool_reader_open_for(m->f.spool, places[i].name, places[i].signals, NULL, &why);
     if (r->reader == NULL && !disk_is_frozen()) {
         wrong(m, "%s", why.text);
     }
+    r->signals = places[i].signals;
     r->number = r->sequence = 0;
 }
 
@@ -258,10 +293,16 @@ static bool begin_life(struct model *m)
         }
         return false;
     }
+    m->appender = spool_appender_open(m->f.spool, on_settled, m);
     for (size_t i = 0; i < READERS; i++) {
         open_reader(m, i);
     }
-    return m->readers[0].reader != NULL && m->readers[1].reader != NULL && m->wrong[0] == '\0';
+    for (size_t i = 0; i < READERS; i++) {
+        if (m->readers[i].reader == NULL) {
+            return false;
+        }
+    }
+    return m->wrong[0] == '\0';
 }
 
 static void end_life(struct model *m)
@@ -271,6 +312,7 @@ static void end_life(struct model *m)
     }
     if (m->f.spool != NULL) {
         fixture_close(&m->f);
+        spool_appender_close(m->appender);
     }
     bool clean = !disk_is_frozen();
     for (size_t i = 0; i < READERS; i++) {
