@@ -3,7 +3,9 @@
 import subprocess
 
 from harness import exposition, payload
+from harness.gateway import frozen_clock, write_ring
 from harness.process import TREE, wait_until
+from harness.signing import SECRET
 
 CAPTURES = TREE / "tests" / "data" / "captures"
 GATEWAY_NAMES = """
@@ -94,3 +96,43 @@ def test_a_scrape_is_seen_by_prometheus(house):
     gateway.send("metrics", payload.metrics())
     prometheus.wait_value('sigpost_auth_requests_total{result="ok"}', 1)
     prometheus.wait_value('up{job="sigpost"}', 1)
+
+
+def test_how_old_signatures_are(house):
+    """Of requests that verified within the window, by either clock."""
+    now = 1_800_000_000
+    gateway = house.gateway(env=frozen_clock(now))
+    for age in (-100, 0, 3, 299):
+        assert gateway.send("metrics", payload.metrics(), timestamp=now - age).status == 200
+    assert gateway.send("metrics", payload.metrics(), timestamp=now - 301).status == 401
+    assert gateway.send("metrics", payload.metrics(), timestamp=now, secret="w" * 40).status == 403
+    series = gateway.metrics()
+    bucket = "sigpost_signature_age_seconds_bucket"
+    counted = {le: exposition.total(series, bucket, le=le) for le in ("-120", "-60", "0", "5", "240", "+Inf")}
+    assert counted == {"-120": 0, "-60": 1, "0": 2, "5": 3, "240": 3, "+Inf": 4}
+
+
+def test_keys_and_templates_show(house):
+    gateway = house.gateway(start=False, secret=None)
+    key = {"secret": SECRET, "state": "active"}
+    write_ring(
+        gateway,
+        {"id": "a", **key, "not_after": "2099-01-01T00:00:00Z"},
+        {"id": "b", "secret": "b" * 40, "state": "revoked"},
+    )
+    gateway.templates.mkdir()
+    gateway.start()
+    series = gateway.metrics()
+    total = lambda name, **labels: exposition.total(series, name, **labels)  # noqa: E731
+    assert total("sigpost_key_not_after_seconds", key_id="a") == 4070908800
+    assert total("sigpost_key_not_after_seconds", key_id="b") == float("inf")
+    states = {s: total("sigpost_keys", state=s) for s in ("accepted", "pending", "ended")}
+    assert states == {"accepted": 1, "pending": 0, "ended": 1}
+    assert total("sigpost_spool_max_bytes") == 1 << 30
+    assert total("sigpost_template_fallback") == 0
+    for reason in ("refused", "too_large", "unsupported"):
+        assert total("sigpost_dead_letters_total", reason=reason) == 0
+    (gateway.templates / "index.html").write_text("{{ unfinished")
+    wait_until(
+        lambda: exposition.total(gateway.metrics(), "sigpost_template_fallback") == 1, 5, "fallback"
+    )
