@@ -78,6 +78,7 @@ static const struct verb {
 #define AWAIT_MS 5000
 
 #define CLOCK_SLACK_S 300
+#define OPERANDS_READ 16
 
 int ctl_secret(struct ctl *ctl, int argc, char **argv)
 {
@@ -99,14 +100,21 @@ int ctl_secret(struct ctl *ctl, int argc, char **argv)
 int secret_options(struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,
                    size_t n_options, const char **operand)
 {
-    const char *rest[1] = {NULL};
+    const char *rest[OPERANDS_READ] = {NULL};
     size_t n_rest;
+    size_t wanted = operand != NULL ? 1 : 0;
     int status = ctl_options(ctl, "secret", help, argc, argv, options, n_options, rest,
-                             operand != NULL ? 1 : 0, &n_rest);
+                             OPERANDS_READ, &n_rest);
     if (operand != NULL) {
         *operand = rest[0];
     }
-    return status;
+    /* What is too many may be a secret: it is not said again. */
+    return status < 0 && n_rest > wanted
+               ? ctl_wrong_use(ctl, "secret",
+                               "%zu operand%s too many; secrets are read from standard input or "
+                               "files only",
+                               n_rest - wanted, n_rest - wanted == 1 ? " is" : "s are")
+               : status;
 }
 
 int secret_options_id(struct ctl *ctl, int argc, char **argv, const struct ctl_option *options,

@@ -3,6 +3,7 @@ key accepted."""
 
 import calendar
 import collections
+import concurrent.futures
 import http.client
 import random
 import signal
@@ -167,6 +168,18 @@ def test_a_client_that_learns_the_key_from_the_tool_is_never_too_early(house):
     body = payload.metrics()
     for _ in range(50):
         key_id, secret = tool.rotate("--force")
+        assert gateway.send("metrics", body, secret=secret, key_id=key_id).status == 200
+
+
+def test_tools_at_the_same_time_do_not_undo_each_other(house):
+    gateway, tool = start(house)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: tool.rotate("--force"), range(16)))
+    keys = tool.keys()
+    assert set(keys) == {"first", *(key_id for key_id, _ in made)} and len(keys) == 17
+    assert [key["state"] for key in keys.values()].count("active") == 1
+    body = payload.metrics()
+    for key_id, secret in made:
         assert gateway.send("metrics", body, secret=secret, key_id=key_id).status == 200
 
 

@@ -23,7 +23,7 @@ Test(ctl, wrong_use_is_2_and_names_the_help)
     EXPECT_ERROR("--session is given twice");
     cr_assert_eq(RUN("secret", "list", "--json=yes"), CTL_WRONG_USE);
     EXPECT_ERROR("--json takes no value");
-    cr_assert_eq(RUN("secret", "list", "extra"), CTL_WRONG_USE);
+    cr_assert_eq(RUN("sign", "/v1/metrics", "extra"), CTL_WRONG_USE);
     EXPECT_ERROR("\"extra\" is one operand too many");
     cr_assert_eq(RUN("no\033[2Jun"), CTL_WRONG_USE);
     EXPECT_ERROR("no\\x1b[2Jun");

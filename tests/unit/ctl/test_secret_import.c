@@ -86,6 +86,11 @@ Test(secret_import, refusals_never_quote_the_secret)
     EXPECT_ERROR("/nonexistent/file: cannot open: ");
     cr_assert_eq(RUN("secret", "import", dir), CTL_FAILED);
     EXPECT_ERROR("cannot read the secret");
+    cr_assert_eq(RUN("secret", "add", SECRET), CTL_WRONG_USE);
+    EXPECT_ERROR("1 operand is too many; secrets are read from standard input or files only");
+    cr_assert_eq(RUN("secret", "import", file, SECRET, SECRET), CTL_WRONG_USE);
+    EXPECT_ERROR("2 operands are too many");
+    cr_assert_null(strstr(errors, SECRET));
     cr_assert_eq(RUN("secret", "import"), CTL_WRONG_USE);
     EXPECT_ERROR("the file is missing; \"-\" is standard input");
     cr_assert_eq(RUN("secret", "import", file, "--state", "gone"), CTL_WRONG_USE);
