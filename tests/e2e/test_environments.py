@@ -1,5 +1,5 @@
-"""Keys for environments: what a `dev` key signs is `deployment.environment=dev` wherever it is seen,
-from the tool that makes the key to the Collector and the proxy."""
+"""Keys for environments: what a `dev` key signs is `deployment.environment=dev` wherever it is
+seen, from the tool that makes the key to the Collector and the proxy."""
 
 import subprocess
 
@@ -64,9 +64,8 @@ def test_a_label_that_changes_holds_from_then_on(house):
     aside.touch(mode=0o600)
     aside.write_text(ring.read_text().replace('label = "dev"', 'label = "staging"'))
     aside.rename(ring)
-    wait_until(
-        lambda: auth(gateway, headers).header("X-Auth-Environment") == "staging", 10, "the new label"
-    )
+    told = lambda: auth(gateway, headers).header("X-Auth-Environment")  # noqa: E731
+    wait_until(lambda: told() == "staging", 10, "the new label")
     body = payload.metrics(name="later")
     assert wire.post(gateway.port, "/v1/metrics", headers, body).status == 200
     assert environment_of(collector, "later") == "staging"

@@ -92,7 +92,8 @@ def test_a_curl_command_of_many_quotings(gateway):
     (_, signature), (_, timestamp), (_, session) = signed("/v1/metrics")
     url = f"http://127.0.0.1:{gateway.port}/v1/metrics?a=b"
     command = (
-        f"curl -sS -o /dev/null -w '%{{http_code}}' \\\n  -H $'X-KMS-Signature:\\x20{signature}' \\\n"
+        f"curl -sS -o /dev/null -w '%{{http_code}}' \\\n"
+        f"  -H $'X-KMS-Signature:\\x20{signature}' \\\n"
         f'  --header "X-KMS-Timestamp: {timestamp}" -HX-KMS-Session-ID:\\ {session} \\\n'
         f"  -H 'Content-Type: application/json' --data-raw '{{}}' --url {shlex.quote(url)} | cat"
     )
