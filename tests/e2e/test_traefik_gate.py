@@ -37,14 +37,15 @@ def cookie_of(answer):
     return ("Cookie", answer.header("Set-Cookie").split(";")[0])
 
 
-def test_who_holds_a_slot_is_let_in(house, app):
+@pytest.mark.parametrize("labels", [False, True], ids=["file", "labels"])
+def test_who_holds_a_slot_is_let_in(house, app, labels):
     gateway = house.gateway(
         {
             "server": {"trusted_proxies": ["127.0.0.1"]},
             "session": {"max": 1, "lobby_url": "/new", "redirect": "/"},
         }
     )
-    traefik = house.traefik(gateway, app=app)
+    traefik = house.traefik(gateway, app=app, labels=labels)
 
     def get(path, *headers):
         return traefik.exchange("GET", path, headers, host="app.localhost")

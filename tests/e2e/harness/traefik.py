@@ -13,6 +13,8 @@ from .process import TREE, Process, accepts, free_port
 from .tls import Certificate
 
 SHIPPED = TREE / "deploy" / "traefik"
+# Which file says as labels what a file of the file provider says.
+LABELS = {"dynamic": "labels.yaml", "lobby": "lobby-labels.yaml"}
 
 
 def program():
@@ -50,7 +52,6 @@ class Traefik:
         self.certificate = Certificate(self.dir)
         self.process = None
         self._engine = None
-        grpc = grpc or free_port()
         places = {
             '":80"': f'"127.0.0.1:{self.http}"',
             '":443"': f'"127.0.0.1:{self.https}"',
@@ -58,23 +59,12 @@ class Traefik:
             "/etc/traefik/dynamic": self.dir / "dynamic",
         }
         text = swap((SHIPPED / "traefik.yaml").read_text(), {**places, **(static or {})})
+        parts = ["dynamic"] if app is None else ["dynamic", "lobby"]
         if labels:
-            self._engine = Engine(self._labels(gateway.port, grpc))
+            self._engine = Engine(self._labels(parts, grpc or free_port(), app))
             text += f"  docker:\n    endpoint: {self._engine.url}\n    exposedByDefault: false\n"
         else:
-            (self.dir / "dynamic" / "dynamic.yaml").write_text(
-                swap(
-                    (SHIPPED / "dynamic.yaml").read_text(),
-                    {
-                        **(dynamic or {}),
-                        "telemetry.example.com": "localhost",
-                        "http://sigpost:8080": f"http://127.0.0.1:{gateway.port}",
-                        "h2c://collector:4317": f"h2c://127.0.0.1:{grpc}",
-                        "app.example.com": "app.localhost",
-                        "http://app:3000": f"http://127.0.0.1:{app or free_port()}",
-                    },
-                )
-            )
+            self._write_dynamic(parts, grpc or free_port(), app, dynamic or {})
         (self.dir / "traefik.yaml").write_text(text)
         # The resolver of the shipped files has nobody to ask: this one is served until it has.
         (self.dir / "dynamic" / "tls.yaml").write_text(
@@ -82,20 +72,37 @@ class Traefik:
             f"{{certFile: '{self.certificate.file}', keyFile: '{self.certificate.key}'}}}}}}}}\n"
         )
 
-    @staticmethod
-    def _labels(port, grpc):
-        text = swap(
-            (SHIPPED / "labels.yaml").read_text(),
-            {
-                "telemetry.example.com": "localhost",
-                "app.example.com": "app.localhost",
-                "http://sigpost:8080": f"http://127.0.0.1:{port}",
-                'port: "8080"': f'port: "{port}"',
-                'port: "4317"': f'port: "{grpc}"',
-            },
-        )
-        services = yaml.safe_load(text)["services"]
-        return {name: service["labels"] for name, service in services.items()}
+    def _write_dynamic(self, parts, grpc, app, changes):
+        places = {
+            "telemetry.example.com": "localhost",
+            "app.example.com": "app.localhost",
+            "http://sigpost:8080": f"http://127.0.0.1:{self.gateway.port}",
+            "h2c://collector:4317": f"h2c://127.0.0.1:{grpc}",
+            "http://app:3000": f"http://127.0.0.1:{app}",
+        }
+        for part in parts:
+            text = (SHIPPED / f"{part}.yaml").read_text()
+            text = swap(text, changes if part == "dynamic" else {})
+            text = swap(text, {old: new for old, new in places.items() if old in text})
+            (self.dir / "dynamic" / f"{part}.yaml").write_text(text)
+
+    def _labels(self, parts, grpc, app):
+        """{service: its labels}"""
+        places = {
+            "telemetry.example.com": "localhost",
+            "app.example.com": "app.localhost",
+            "http://sigpost:8080": f"http://127.0.0.1:{self.gateway.port}",
+            'port: "8080"': f'port: "{self.gateway.port}"',
+            'port: "4317"': f'port: "{grpc}"',
+            'port: "3000"': f'port: "{app}"',
+        }
+        found = {}
+        for part in parts:
+            text = (SHIPPED / LABELS[part]).read_text()
+            text = swap(text, {old: new for old, new in places.items() if old in text})
+            for name, service in yaml.safe_load(text)["services"].items():
+                found.setdefault(name, {}).update(service["labels"])
+        return found
 
     def start(self):
         argv = [program(), f"--configFile={self.dir / 'traefik.yaml'}"]
