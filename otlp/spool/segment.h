@@ -2,21 +2,22 @@
  *
  * All integers little-endian. CRC32C (Castagnoli) as in iSCSI; "123456789" gives 0xe3069283.
  *
- *     header, 48 bytes                          frame header, 44 bytes
+ *     header, 48 bytes                          frame header, 48 bytes
  *      0  8  magic "SIGPSEG\n"                   0  4  magic
  *      8  4  version (1)                         4  4  length of the whole frame
  *     12  4  length of this header (48)          8  8  sequence
  *     16  8  segment id, random                 16  8  segment id
  *     24  8  first sequence                     24  8  arrival, ns since the Unix epoch
  *     32  8  made at, ns since the Unix epoch   32  4  payload length
- *     40  4  zero                               36  1  signal
- *     44  4  CRC32C of the 44 bytes before      37  1  session length
- *                                               38  1  key id length
- *                                               39  1  frame type (1: record)
- *                                               40  4  CRC32C
- *                                               44     session, key id, payload
+ *     40  4  zero                               36  4  items in the payload, 0: not known
+ *     44  4  CRC32C of the 44 bytes before      40  1  signal
+ *                                               41  1  session length
+ *                                               42  1  key id length
+ *                                               43  1  frame type (1: record)
+ *                                               44  4  CRC32C
+ *                                               48     session, key id, payload
  *
- * A frame's CRC covers the part behind its header first and then the header's first 40 bytes: the
+ * A frame's CRC covers the part behind its header first and then the header's first 44 bytes: the
  * long part is summed by whoever brings the record, the header by the writer, who alone knows the
  * sequence. The random segment id in each frame keeps payloads that look like frames, and frames of
  * another file, from being taken for frames of this one.
@@ -33,6 +34,9 @@
 #define SEGMENT_HEADER_LEN 48
 #define SEGMENT_FRAME_LEN 48 /* of a frame's header */
 #define SEGMENT_MAGIC_LEN 4
+/* No payload is longer; a length that says so is damage. The largest body that can be configured is
+ * half of it. */
+#define SEGMENT_PAYLOAD_MAX ((uint32_t)128 << 20)
 /* Larger sequences are damage; it keeps sums of them from wrapping. */
 #define SEGMENT_SEQUENCE_MAX (UINT64_MAX / 4)
 

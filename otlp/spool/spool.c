@@ -21,10 +21,10 @@
 static bool choose_sizes(struct spool *spool, struct result *why)
 {
     struct spool_options *options = &spool->options;
-    if (options->max_payload == 0 || options->max_payload > SPOOL_PAYLOAD_LIMIT) {
+    if (options->max_payload == 0 || options->max_payload > SEGMENT_PAYLOAD_MAX) {
         return result_fail(
             why, "spool: a longest payload of %" PRIu32 " bytes; 1 to %" PRIu32 " can be had",
-            options->max_payload, SPOOL_PAYLOAD_LIMIT);
+            options->max_payload, SEGMENT_PAYLOAD_MAX);
     }
     uint64_t frame = spool_frame_max(options->max_payload);
     uint64_t least = SPOOL_SEGMENT_SLACK + frame;

@@ -39,7 +39,6 @@
 #define SPOOL_RECENT 1024 /* commits whose arrival times are remembered */
 #define SPOOL_SEGMENT_MAX ((uint64_t)64 << 20)
 #define SPOOL_SEGMENT_SLACK ((uint64_t)1 << 20)
-#define SPOOL_PAYLOAD_LIMIT ((uint32_t)1 << 30)
 #define SPOOL_FILE_PATH_MAX 96 /* of a file of ours, relative to the directory */
 
 /* The system calls that decide about durability: tests put failing ones here. */

@@ -177,14 +177,15 @@ static enum spool_read at_limit(struct spool_reader *reader)
     return outcome;
 }
 
-/* Looks up, or notes with `resume`, what is behind damage at `at`. */
+/* Looks up, or notes with `resume`, what is behind damage at `at`. A reader that passes records of
+ * other signals by their headers may come upon a damaged place in its middle. */
 static uint64_t damage_known(struct spool_reader *reader, uint64_t at, uint64_t resume)
 {
     struct spool *spool = reader->spool;
     pthread_mutex_lock(&spool->lock);
     struct spool_segment *segment = spool_segment_of(spool, reader->first);
     for (size_t i = 0; segment != NULL && i < segment->n_damage; i++) {
-        if (segment->damage[i].at == at) {
+        if (segment->damage[i].at <= at && at < segment->damage[i].resume) {
             resume = segment->damage[i].resume;
             goto out;
         }

@@ -91,6 +91,7 @@ Test(segment, lengths_that_do_not_add_up_are_refused)
                {UINT32_MAX, UINT32_MAX, 9, 3},
                {59, UINT32_MAX, 9, 3},
                {68, 7, 9, 3},
+               {SEGMENT_FRAME_LEN + 12 + SEGMENT_PAYLOAD_MAX + 1, SEGMENT_PAYLOAD_MAX + 1, 9, 3},
                {SEGMENT_FRAME_LEN + 129 + 3 + 7, 7, 129, 3},
                {SEGMENT_FRAME_LEN + 9 + 65 + 7, 7, 9, 65}};
     cr_assert_eq(len, 67);
