@@ -37,8 +37,7 @@ static void write_token(const char *text)
 
 static struct bearer *open_with(const char *token, const char *file)
 {
-    const struct config config = {
-        .presence = {.token = (char *)(uintptr_t)token, .token_file = (char *)(uintptr_t)file}};
+    const struct config config = {.presence = {.token = (char *)token, .token_file = (char *)file}};
     return bearer_open(&config, &why);
 }
 

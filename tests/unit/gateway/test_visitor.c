@@ -11,7 +11,7 @@ struct fixture {
 
 static struct fixture make(const char *method)
 {
-    struct fixture f = {.req.method = {(char *)(uintptr_t)method, strlen(method)}};
+    struct fixture f = {.req.method = {(char *)method, strlen(method)}};
     return f;
 }
 
