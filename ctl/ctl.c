@@ -16,6 +16,7 @@ static const char help[] =
     "  verify --path PATH          whether the gateway would believe these headers, and why not\n"
     "  explain                     the same rule by rule, also for a pasted curl command\n"
     "  doctor URL                  what is wrong between here and a running gateway\n"
+    "  spool VERB                  what waits on disk, what was refused, what is damaged\n"
     "  health [URL]                is it alive? for scripts and containers\n"
     "\n"
     "  -c, --config FILE   the gateway's configuration (" CONFIG_DEFAULT_FILE " if it is there);\n"
@@ -29,8 +30,9 @@ static const struct noun {
     const char *name;
     int (*run)(struct ctl *ctl, int argc, char **argv);
 } nouns[] = {{"secret", ctl_secret},   {"sign", ctl_sign},     {"verify", ctl_verify},
-             {"explain", ctl_explain}, {"doctor", ctl_doctor}, {"health", ctl_health}};
-#define NOUN_NAMES "secret, sign, verify, explain, doctor, health"
+             {"explain", ctl_explain}, {"doctor", ctl_doctor}, {"health", ctl_health},
+             {"spool", ctl_spool}};
+#define NOUN_NAMES "secret, sign, verify, explain, doctor, health, spool"
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
 __attribute__((format(printf, 3, 0))) static void put_line(struct ctl *ctl, const char *prefix,

@@ -40,6 +40,7 @@ int ctl_verify(struct ctl *ctl, int argc, char **argv);
 int ctl_explain(struct ctl *ctl, int argc, char **argv);
 int ctl_doctor(struct ctl *ctl, int argc, char **argv);
 int ctl_health(struct ctl *ctl, int argc, char **argv);
+int ctl_spool(struct ctl *ctl, int argc, char **argv);
 int ctl_secret(struct ctl *ctl, int argc, char **argv);
 
 /* Write "sigpostctl: sentence" and return CTL_FAILED, or CTL_WRONG_USE with where to find help. */

@@ -105,7 +105,7 @@ bool json_name(struct json_lex *lex, struct json_string *name)
     if (next_byte(lex) != '"') {
         return fail(lex, "expected a name in quotes");
     }
-    if (!json_string(lex, name)) {
+    if (!json_read_string(lex, name)) {
         return false;
     }
     if (next_byte(lex) != ':') {
@@ -248,7 +248,7 @@ static bool pass_special(struct json_lex *lex)
     return n != 0 || fail(lex, "invalid UTF-8");
 }
 
-bool json_string(struct json_lex *lex, struct json_string *string)
+bool json_read_string(struct json_lex *lex, struct json_string *string)
 {
     const char *from = ++lex->at;
     *string = (struct json_string){slice_make(from, 0), false};
@@ -346,7 +346,7 @@ static char skip_one(struct json_lex *lex)
         json_enter(lex);
         return kind == JSON_OBJECT ? '}' : ']';
     case JSON_STRING:
-        json_string(lex, &string);
+        json_read_string(lex, &string);
         break;
     case JSON_NUMBER:
         json_number(lex, &number);

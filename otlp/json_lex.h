@@ -54,7 +54,7 @@ bool json_next(struct json_lex *lex, bool first, char close);
 
 /* Each reads one thing and returns whether it is well-formed. */
 bool json_name(struct json_lex *lex, struct json_string *name); /* and the colon behind it */
-bool json_string(struct json_lex *lex, struct json_string *string);
+bool json_read_string(struct json_lex *lex, struct json_string *string);
 bool json_number(struct json_lex *lex, struct slice *number);
 bool json_literal(struct json_lex *lex, enum json_kind kind); /* true, false or null */
 bool json_skip(struct json_lex *lex);                         /* any value */

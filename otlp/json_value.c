@@ -31,7 +31,7 @@ static void put_fixed(struct buf *out, uint64_t value, size_t size)
 static bool take_string(struct json_mapping *map, const ProtobufCFieldDescriptor *field)
 {
     struct json_string string;
-    if (!json_string(&map->lex, &string)) {
+    if (!json_read_string(&map->lex, &string)) {
         return json_fault_lex(map);
     }
     if (!string.escaped) {
@@ -65,7 +65,7 @@ static bool decode(struct json_mapping *map, const ProtobufCFieldDescriptor *fie
 static bool take_bytes(struct json_mapping *map, const ProtobufCFieldDescriptor *field)
 {
     struct json_string string;
-    if (!json_string(&map->lex, &string)) {
+    if (!json_read_string(&map->lex, &string)) {
         return json_fault_lex(map);
     }
     wire_put_tag(map->out, field->id, WIRE_BYTES);
@@ -106,7 +106,7 @@ static bool read_number(struct json_mapping *map, enum json_kind kind, struct sl
     if (kind != JSON_STRING) {
         return json_fault_kind(map, kind);
     }
-    if (!json_string(&map->lex, &string)) {
+    if (!json_read_string(&map->lex, &string)) {
         return json_fault_lex(map);
     }
     *number = string.raw;

@@ -395,6 +395,7 @@ struct destination *destination_fleet_start(const struct destination_fleet_optio
                                             struct spool *spool, struct metrics *metrics,
                                             struct result *why)
 {
+    char reader[80];
     struct fleet_destination *d =
         check_options(options, why) ? make_destination(options, why) : NULL;
     if (d == NULL) {
@@ -406,8 +407,9 @@ struct destination *destination_fleet_start(const struct destination_fleet_optio
     d->options.rules = (struct fleet_label_rules){0}; /* the caller's; the core has copies */
     fleet_metrics_make(&d->metrics, metrics);
     fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f));
+    snprintf(reader, sizeof(reader), "%s.%s", options->name, signal_info(SIGNAL_METRICS)->name);
     d->reader =
-        spool_reader_open_for(spool, options->name, SPOOL_SIGNAL(SIGNAL_METRICS), NULL, why);
+        spool_reader_open_for(spool, reader, SPOOL_SIGNAL(SIGNAL_METRICS), options->name, why);
     if (d->reader == NULL) {
         goto fail;
     }

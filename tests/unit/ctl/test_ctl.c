@@ -9,7 +9,7 @@ Test(ctl, wrong_use_is_2_and_names_the_help)
 {
     cr_assert_eq(RUN("nonsense"), CTL_WRONG_USE);
     cr_assert_str_eq(errors, "sigpostctl: unknown noun \"nonsense\"; there are: secret, sign, "
-                             "verify, explain, doctor, health; see: sigpostctl --help\n");
+                             "verify, explain, doctor, health, spool; see: sigpostctl --help\n");
     cr_assert_eq(RUN("--nonsense"), CTL_WRONG_USE);
     cr_assert_eq(RUN("-c"), CTL_WRONG_USE);
     EXPECT_ERROR("-c needs a file");
@@ -31,7 +31,8 @@ Test(ctl, wrong_use_is_2_and_names_the_help)
 
 Test(ctl, help_and_version)
 {
-    static const char *const nouns[] = {"secret", "sign", "verify", "explain", "doctor", "health"};
+    static const char *const nouns[] = {"secret", "sign",   "verify", "explain",
+                                        "doctor", "health", "spool"};
     cr_assert_eq(RUN("--help"), CTL_DONE);
     for (size_t i = 0; i < 3; i++) {
         EXPECT_OUTPUT(nouns[i]);

@@ -319,7 +319,7 @@ Test(destination_fleet, records_read_again_count_once)
     append_value(&rig, "a", 2, 8);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 8), 8);
     stop(&rig); /* the snapshot holds two records */
-    cr_assert_eq(shell("cp -a %s/cursor.fleet %s/", kept, spool_dir), 0);
+    cr_assert_eq(shell("cp -a %s/cursor.fleet.metrics %s/", kept, spool_dir), 0);
     rig = start();
     append_value(&rig, "b", 1, 1);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 9), 9);

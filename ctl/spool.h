@@ -1,0 +1,61 @@
+/* spool.h: what the verbs of "spool" share. Internal to ctl/.
+ *
+ *   spool.c           the table of verbs, and where the files are
+ *   spool_files.c     the segments and cursors of a spool, read without a lock
+ *   spool_VERB.c      as they say
+ *
+ * All of them only read the spool, while the gateway runs or not, and take no lock: the gateway's
+ * start is not disturbed. What they read may be deleted under them, and may come from a bad disk.
+ */
+#ifndef SIGPOST_CTL_SPOOL_H
+#define SIGPOST_CTL_SPOOL_H
+
+#include "ctl/ctl.h"
+#include "ctl/spool_files.h"
+
+#include <jansson.h>
+
+#define SPOOL_PLACE_MAX 4096
+
+/* The verbs. argv[0] is the verb. */
+int spool_status(struct ctl *ctl, int argc, char **argv);
+int spool_ls(struct ctl *ctl, int argc, char **argv);
+int spool_dump(struct ctl *ctl, int argc, char **argv);
+int spool_verify(struct ctl *ctl, int argc, char **argv);
+int spool_dead(struct ctl *ctl, int argc, char **argv);
+
+struct spool_place {
+    char spool[SPOOL_PLACE_MAX]; /* the directory of segments and cursors */
+    char dead[SPOOL_PLACE_MAX];  /* the directory of dead letters */
+};
+
+/* The directories of the configuration or, with dir, of a state directory or a copy of one; dir may
+ * also be the spool's or the dead letters' directory itself. CTL_DONE, or CTL_FAILED after a line
+ * on err. */
+int spool_find_place(struct ctl *ctl, const char *dir, struct spool_place *out);
+
+/* As above, and opens the spool in it. */
+int spool_open_files(struct ctl *ctl, const char *dir, struct spool_place *place,
+                     struct spool_files *files);
+
+/* "2026-01-31T12:00:00.000Z", or "-" for 0. */
+#define SPOOL_TIME_MAX 40
+const char *spool_time(int64_t wall_ns, char out[SPOOL_TIME_MAX]);
+
+/* Writes and frees it. CTL_DONE, or CTL_FAILED after a line on err. */
+int spool_put_json(struct ctl *ctl, json_t *json);
+
+/* "unreadable", "damaged" and the like, as words and as sentences. */
+const char *spool_fault_word(enum spool_fault fault);
+void spool_fault_explain(enum spool_fault fault, uint64_t from, uint64_t to, int error,
+                         struct result *out);
+
+/* A number of an option; false after a line on err. *value is left alone when text is NULL. */
+bool spool_number(struct ctl *ctl, const char *verb, const char *option, const char *text,
+                  uint64_t *value);
+
+/* The signal of that name in *signals as a set of one; all when text is NULL. False after a line on
+ * err. */
+bool spool_signals(struct ctl *ctl, const char *verb, const char *text, unsigned *signals);
+
+#endif
