@@ -10,7 +10,8 @@
 
 static const char help[] =
     "sigpostctl spool status [--json] [--dir DIR]\n"
-    "      for each cursor how many records wait (RECORDS, BYTES) and since when (OLDEST)\n";
+    "      for each cursor how many records wait (RECORDS, BYTES) and since when (OLDEST); a\n"
+    "      running gateway writes a cursor's file up to a second after it moved\n";
 
 struct waiting {
     uint64_t records, bytes;
