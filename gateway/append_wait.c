@@ -22,8 +22,8 @@ struct append_wait {
     struct append_wait *next_spare;
     int64_t started_ns;
     enum reason verdict; /* when it is durable */
-    bool tracked; /* `repeat` is known: its outcome is its repeats' too */
-    bool counted; /* an exact repeat is not */
+    bool tracked;        /* `repeat` is known: its outcome is its repeats' too */
+    bool counted;        /* an exact repeat is not */
     struct repeat_id repeat;
     enum signal signal;
     enum encoding encoding;
@@ -31,6 +31,31 @@ struct append_wait {
     uint64_t wire_bytes;
     struct repeat_waiter waiter; /* of a repeat */
 };
+
+/* libh2o stops reading a connection whose request it has handed out, and epoll would have to be
+ * told so twice a request. A client says nothing while it waits, so the connection stays registered
+ * instead, without its bytes being taken: it is left alone as soon as there are some, or it ends.
+ */
+static void on_early_input(h2o_socket_t *sock, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(sock);
+}
+
+static void stay_registered(h2o_req_t *req)
+{
+    h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+    h2o_socket_dont_read(sock, 1);
+    h2o_socket_read_start(sock, on_early_input);
+}
+
+/* As libh2o had it, before it is given an answer to send. */
+static void stop_reading(h2o_req_t *req)
+{
+    h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+    h2o_socket_read_stop(sock);
+    h2o_socket_dont_read(sock, 0);
+}
 
 static void detach(struct append_wait *wait)
 {
@@ -45,6 +70,7 @@ static h2o_req_t *let_go(struct append_wait *wait)
     h2o_req_t *req = wait->req;
     if (req != NULL) {
         detach(wait);
+        stop_reading(req);
     }
     return req;
 }
@@ -136,6 +162,7 @@ static struct append_wait *make_wait(struct worker *worker, h2o_req_t *req,
     wait->deadline.cb = on_deadline;
     h2o_timeout_link(worker->ctx.loop, &worker->reply_deadline, &wait->deadline);
     worker->waiting++;
+    stay_registered(req);
     return wait;
 }
 

@@ -1,7 +1,8 @@
 /* append_wait.h: requests that wait until the spool says "durable".
  *
- * The outcome comes back through the worker's append_queue; the request itself may end meanwhile (its pool goes with the connection), so the waiting append holds its only pointer to it
- * and a hook in the pool clears that pointer.
+ * The outcome comes back through the worker's append_queue; the request itself may end meanwhile
+ * (its pool goes with the connection), so the waiting append holds its only pointer to it and a
+ * hook in the pool clears that pointer.
  */
 #ifndef SIGPOST_GATEWAY_APPEND_WAIT_H
 #define SIGPOST_GATEWAY_APPEND_WAIT_H
