@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <unistd.h>
 
-static uint64_t rotate(uint64_t x, unsigned by)
+static inline uint64_t rotate(uint64_t x, unsigned by)
 {
     return x << by | x >> (64 - by);
 }
 
-static void sip_round(uint64_t v[4])
+static inline void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[2] += v[3];
@@ -49,14 +49,14 @@ void keyed_hash_init(struct keyed_hash *hash)
     }
 }
 
-uint64_t keyed_hash_bytes(const struct keyed_hash *hash, struct slice bytes)
+/* The state after all bytes, before it is finished. `wide` tells the two lengths of hash apart. */
+static inline void absorb(const struct keyed_hash *hash, struct slice bytes, uint64_t wide,
+                          uint64_t v[4])
 {
-    uint64_t v[4] = {
-        hash->key[0] ^ UINT64_C(0x736f6d6570736575),
-        hash->key[1] ^ UINT64_C(0x646f72616e646f6d),
-        hash->key[0] ^ UINT64_C(0x6c7967656e657261),
-        hash->key[1] ^ UINT64_C(0x7465646279746573),
-    };
+    v[0] = hash->key[0] ^ UINT64_C(0x736f6d6570736575);
+    v[1] = hash->key[1] ^ UINT64_C(0x646f72616e646f6d) ^ wide;
+    v[2] = hash->key[0] ^ UINT64_C(0x6c7967656e657261);
+    v[3] = hash->key[1] ^ UINT64_C(0x7465646279746573);
     size_t whole = bytes.len / 8 * 8;
     for (size_t at = 0; at < whole; at += 8) {
         uint64_t word = load(bytes.data + at, 8);
@@ -71,9 +71,30 @@ uint64_t keyed_hash_bytes(const struct keyed_hash *hash, struct slice bytes)
     v[3] ^= last;
     sip_round(v);
     v[0] ^= last;
-    v[2] ^= 0xff;
+}
+
+static inline uint64_t squeeze(uint64_t v[4])
+{
     sip_round(v);
     sip_round(v);
     sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t keyed_hash_bytes(const struct keyed_hash *hash, struct slice bytes)
+{
+    uint64_t v[4];
+    absorb(hash, bytes, 0, v);
+    v[2] ^= 0xff;
+    return squeeze(v);
+}
+
+void keyed_hash_wide(const struct keyed_hash *hash, struct slice bytes, uint64_t out[2])
+{
+    uint64_t v[4];
+    absorb(hash, bytes, 0xee, v);
+    v[2] ^= 0xee;
+    out[0] = squeeze(v);
+    v[1] ^= 0xdd;
+    out[1] = squeeze(v);
 }

@@ -38,7 +38,7 @@ struct repeats {
     struct shard shards[SHARDS_MAX];
     size_t n_shards; /* a power of two */
     int64_t window_ns;
-    struct keyed_hash hash[2];
+    struct keyed_hash hash;
 };
 
 static bool shard_init(struct shard *shard, uint32_t cap)
@@ -71,8 +71,7 @@ struct repeats *repeats_create(size_t max_entries, int64_t window_ns)
     }
     repeats->n_shards = shards;
     repeats->window_ns = window_ns;
-    keyed_hash_init(&repeats->hash[0]);
-    keyed_hash_init(&repeats->hash[1]);
+    keyed_hash_init(&repeats->hash);
     bool complete = true;
     for (size_t i = 0; i < shards; i++) {
         uint32_t cap = (uint32_t)(max / shards + (i < max % shards));
@@ -99,20 +98,17 @@ void repeats_destroy(struct repeats *repeats)
     free(repeats);
 }
 
-/* Each word is the hash, under its own key, of the hashes of the parts: that they have one length
- * each keeps the bounds between parts. */
+/* The hash of the hashes of the parts: that they have one length each keeps the bounds between
+ * parts. */
 struct repeat_id repeats_hash(const struct repeats *repeats, const struct slice *parts, size_t n)
 {
     struct repeat_id id;
+    uint64_t hashes[REPEATS_PARTS_MAX][2];
     n = n < REPEATS_PARTS_MAX ? n : REPEATS_PARTS_MAX;
-    for (size_t word = 0; word < 2; word++) {
-        const struct keyed_hash *hash = &repeats->hash[word];
-        uint64_t hashes[REPEATS_PARTS_MAX];
-        for (size_t i = 0; i < n; i++) {
-            hashes[i] = keyed_hash_bytes(hash, parts[i]);
-        }
-        id.words[word] = keyed_hash_bytes(hash, slice_make(hashes, n * sizeof(hashes[0])));
+    for (size_t i = 0; i < n; i++) {
+        keyed_hash_wide(&repeats->hash, parts[i], hashes[i]);
     }
+    keyed_hash_wide(&repeats->hash, slice_make(hashes, n * sizeof(hashes[0])), id.words);
     return id;
 }
 
