@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define UPLOAD_PART 262144L /* a request is sent in parts of this size; 64 KiB by default */
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SECOND)
 
 struct slot {
@@ -66,6 +67,7 @@ static bool prepare(struct slot *slot, const struct export_http *http)
         curl_easy_setopt(easy, CURLOPT_PROXY, ""),
         curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED),
         curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L),
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_PART),
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(connect_ns)),
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(http->timeout_ns)),
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers),
