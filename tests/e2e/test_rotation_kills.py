@@ -70,7 +70,6 @@ def test_killed_at_each_system_call(house, tmp_path):
             found["too late"] += 1  # a call that this run did not make
             continue
         found[judge(path, old, first)] += 1
-        assert set(tool.keys()) in ({"first"}, {"first", "second"}), (name, n)
         answer = json.loads(tool("secret", "rotate", "--force", "--json"))
         assert answer["gateway"] == "taken", (name, n)
         left = {entry.name for entry in gateway.state.glob("keyring*")}
