@@ -1,5 +1,5 @@
-/* lobby_keeper.c: see lobby_keeper.h. The bytes are made under the lock (less than 0.1 ms for a full
- * line of 1000) and written outside it. */
+/* lobby_keeper.c: see lobby_keeper.h. The bytes are made under the lock (less than 0.1 ms for a
+ * full line of 1000) and written outside it. */
 #include "gateway/lobby_keeper.h"
 
 #include "base/clock.h"
