@@ -17,16 +17,19 @@ ROTATE = ("secret", "rotate", "--force", "--id", "second")
 
 
 def system_calls(tool, trace):
-    """[(name, n)] for each system call that the tool makes: the n-th of that name."""
+    """[(name, n)] for each system call that the tool makes from its first statement on: the n-th of
+    that name. What the loader does before cannot touch the ring."""
     done = tool.run(*ROTATE, wrap=["strace", "-f", "-o", trace])
     assert done.returncode == 0, done.stderr
-    seen, calls = collections.Counter(), []
+    seen, calls, begun = collections.Counter(), [], False
     for line in trace.read_text().splitlines():
         match = re.match(r"\d+\s+([a-z0-9_]+)\(", line)
         if match:
             seen[match[1]] += 1
-            calls.append((match[1], seen[match[1]]))
-    assert len(calls) > 60, calls
+            begun = begun or "RLIMIT_CORE" in line
+            if begun:
+                calls.append((match[1], seen[match[1]]))
+    assert len(calls) > 50, calls
     return calls
 
 
@@ -75,6 +78,6 @@ def test_killed_at_each_system_call(house, tmp_path):
         left = {entry.name for entry in gateway.state.glob("keyring*")}
         assert left == {"keyring.cfg", "keyring.cfg.lock", "keyring.loaded"}, (name, n)
         assert gateway.send("metrics", body, secret=first).status == 200, (name, n)
-    assert found["old"] > 30 and found["new"] > 3, found
+    assert found["old"] > 25 and found["new"] > 3, found
     assert found["too late"] < 10, found
     assert gateway.ready().status == 200
