@@ -50,11 +50,11 @@ bool keyring_read_sources(const struct keyring_sources *sources, struct key_list
 bool keyring_init_memory(struct result *why);
 
 /* Builds the first ring and starts the watch. sources is copied. metrics (may be NULL) gets
- * sigpost_auth_key_uses_total{key_id} and sigpost_key_not_after_seconds{key_id}. NULL and a sentence when a source is broken: unreadable,
- * permissions of the ring file too wide (names the chmod), a secret under 16 bytes, bad dates, an
- * id or a secret twice, a ring file's key "env" or "file" whose secret differs from the single one.
- * A secret under 32 bytes is warned about in the log at each load. A ring without any key is not an
- * error here: see keyring_counts. */
+ * sigpost_auth_key_uses_total{key_id} and sigpost_key_not_after_seconds{key_id}. NULL and a
+ * sentence when a source is broken: unreadable, permissions of the ring file too wide (names the
+ * chmod), a secret under 16 bytes, bad dates, an id or a secret twice, a ring file's key "env" or
+ * "file" whose secret differs from the single one. A secret under 32 bytes is warned about in the
+ * log at each load. A ring without any key is not an error here: see keyring_counts. */
 struct keyring *keyring_open(const struct keyring_sources *sources, struct metrics *metrics,
                              struct result *why);
 

@@ -110,7 +110,8 @@ bool segment_frame_decode(const uint8_t in[SEGMENT_FRAME_LEN], struct segment_fr
     uint64_t total = (uint64_t)SEGMENT_FRAME_LEN + in[41] + in[42] + payload_len;
     if (memcmp(in, segment_frame_magic, SEGMENT_MAGIC_LEN) != 0 || in[43] != FRAME_RECORD ||
         in[40] >= SIGNAL_COUNT || in[41] > SPOOL_SESSION_MAX || in[42] > SPOOL_KEY_ID_MAX ||
-        payload_len == 0 || payload_len > SEGMENT_PAYLOAD_MAX || get32(in + 4) != total || get64(in + 8) > SEGMENT_SEQUENCE_MAX) {
+        payload_len == 0 || payload_len > SEGMENT_PAYLOAD_MAX || get32(in + 4) != total ||
+        get64(in + 8) > SEGMENT_SEQUENCE_MAX) {
         return false;
     }
     out->total = (uint32_t)total;
