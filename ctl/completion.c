@@ -121,8 +121,8 @@ static void read_items(const char *help, struct form *form)
     help_part_free(&part);
 }
 
-static void put_form(struct buf *out, const char *noun, struct slice verb, const char *help,
-                     struct slice rest)
+/* path: a noun and its verbs. */
+static void put_form(struct buf *out, struct slice path, const char *help, struct slice rest)
 {
     static const char options[] = "[options]";
     struct form form = {.options = BUF_INIT, .values = BUF_INIT, .operand = BUF_INIT};
@@ -130,8 +130,7 @@ static void put_form(struct buf *out, const char *noun, struct slice verb, const
     if (memmem(rest.data, rest.len, options, strlen(options)) != NULL) {
         read_items(help, &form);
     }
-    buf_printf(out, "    '%s%s%.*s'*)\n", noun, verb.len != 0 ? " " : "", (int)verb.len,
-               verb.data != NULL ? verb.data : "");
+    buf_printf(out, "    '%.*s'*)\n", (int)path.len, path.data);
     buf_printf(out,
                "        options+='%.*s' values+='%.*s ' operands=${operands:-'%.*s'} "
                "verbs=''\n        ;;&\n",
@@ -144,34 +143,46 @@ static void put_form(struct buf *out, const char *noun, struct slice verb, const
     buf_free(&form.operand);
 }
 
-/* The forms of one noun, and its verbs where it has some. */
+/* Says once that `verb` may stand behind `path`. */
+static void put_verb(struct buf *out, struct slice path, struct slice verb)
+{
+    struct buf line = BUF_INIT;
+    buf_printf(&line, "    '%.*s ') verbs+=' %.*s' ;;&\n", (int)path.len, path.data, (int)verb.len,
+               verb.data);
+    if (!line.failed && memmem(out->data, out->len, line.data, line.len) == NULL) {
+        buf_append_slice(out, buf_slice(&line));
+    }
+    out->failed = out->failed || line.failed;
+    buf_free(&line);
+}
+
+/* One synopsis: the verbs behind the noun, then what stands behind them. */
+static void put_synopsis(struct buf *out, const char *noun, const char *help, struct slice words)
+{
+    struct buf path = BUF_INIT;
+    struct slice word;
+    buf_append_str(&path, noun);
+    for (struct slice behind = words; help_word(&behind, &word) && is_verb(word); words = behind) {
+        put_verb(out, buf_slice(&path), word);
+        buf_append_char(&path, ' ');
+        buf_append_slice(&path, word);
+    }
+    put_form(out, buf_slice(&path), help, words);
+    out->failed = out->failed || path.failed;
+    buf_free(&path);
+}
+
 static void put_noun(struct buf *out, const char *noun, const char *help)
 {
     struct help_part part = {.kind = HELP_TEXT};
-    struct buf verbs = BUF_INIT;
-    struct buf forms = BUF_INIT;
     for (struct slice rest = slice_of(help); help_next(&rest, "sigpostctl", &part);) {
         struct slice words = buf_slice(&part.term);
         struct slice word;
-        if (part.kind != HELP_SYNOPSIS || !help_word(&words, &word) || !help_word(&words, &word) ||
-            !slice_eq_str(word, noun)) {
-            continue;
+        if (part.kind == HELP_SYNOPSIS && help_word(&words, &word) && help_word(&words, &word) &&
+            slice_eq_str(word, noun)) {
+            put_synopsis(out, noun, help, words);
         }
-        struct slice behind = words;
-        bool verb = help_word(&behind, &word) && is_verb(word);
-        if (verb) {
-            buf_append_char(&verbs, ' ');
-            buf_append_slice(&verbs, word);
-        }
-        put_form(&forms, noun, verb ? word : (struct slice){0}, help, verb ? behind : words);
     }
-    if (verbs.len != 0) {
-        buf_printf(out, "    '%s ') verbs='%.*s' ;;&\n", noun, (int)verbs.len, verbs.data);
-    }
-    buf_append_slice(out, buf_slice(&forms));
-    out->failed = out->failed || verbs.failed || forms.failed;
-    buf_free(&verbs);
-    buf_free(&forms);
     help_part_free(&part);
 }
 
@@ -179,7 +190,7 @@ int ctl_print_completion(struct ctl *ctl)
 {
     struct buf out = BUF_INIT;
     buf_append_str(&out, head);
-    buf_append_str(&out, "    case \"${words[*]:0:2} \" in\n"
+    buf_append_str(&out, "    case \"${words[*]:0:3} \" in\n"
                          "    [!\\ ]*) options='--help' ;;&\n"
                          "    ' ') verbs='");
     for (size_t i = 0; ctl_noun_name(i) != NULL; i++) {

@@ -15,6 +15,18 @@
 
 #include <jansson.h>
 
+/* Of `spool dead`, for its own help and for that of the noun. */
+#define SPOOL_DEAD_SYNOPSES                                                                        \
+    "sigpostctl spool dead list [--json] [--dir DIR]\n"                                            \
+    "      one line a letter, oldest first\n"                                                      \
+    "sigpostctl spool dead show NAME [--json] [--raw] [--dir DIR]\n"                               \
+    "      why it was refused, and the request as OTLP/JSON; --raw: its bytes as they were sent\n" \
+    "sigpostctl spool dead retry NAME... | --all [--dir DIR]\n"                                    \
+    "      puts letters back: the gateway sends each again to the destination that refused it;\n"  \
+    "      one that is refused again is a dead letter again\n"                                     \
+    "sigpostctl spool dead drop NAME... | --all [--dir DIR]\n"                                     \
+    "      throws letters away\n"
+
 #define SPOOL_PLACE_MAX 4096
 
 /* The verbs. argv[0] is the verb. */

@@ -10,16 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
-    "sigpostctl spool dead list [--json] [--dir DIR]\n"
-    "      one line a letter, oldest first\n"
-    "sigpostctl spool dead show NAME [--json | --raw] [--dir DIR]\n"
-    "      why it was refused, and the request as OTLP/JSON; --raw: its bytes as they were sent\n"
-    "sigpostctl spool dead retry NAME... | --all [--dir DIR]\n"
-    "      puts letters back: the gateway sends each again to the destination that refused it;\n"
-    "      one that is refused again is a dead letter again\n"
-    "sigpostctl spool dead drop NAME... | --all [--dir DIR]\n"
-    "      throws letters away\n"
+static const char help[] = SPOOL_DEAD_SYNOPSES
     "\n"
     "NAME is what list shows first, or the beginning of it that no other has.\n";
 

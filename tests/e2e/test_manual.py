@@ -94,6 +94,8 @@ def complete(installed, house):
 def test_nouns_verbs_and_options(complete):
     assert {"secret", "sign", "verify"} <= set(complete(""))
     assert complete("sec") == ["secret"]
+    assert complete("spool", "dead", "") == ["list", "show", "retry", "drop"]
+    assert "--raw" in complete("spool", "dead", "show", "--")
     assert complete("secret", "r") == ["rotate", "retire", "revoke"]
     assert complete("secret", "rotate", "--g") == ["--grace"]
     assert complete("secret", "re", "--f") == []

@@ -6,18 +6,24 @@
 
 TestSuite(manual, .init = set_up, .fini = tear_down);
 
-/* " --a= --b" of what ctl_options is given behind "noun [verb]": the truth. */
-static void options_taken(const char *noun, struct slice verb, char *out, size_t size)
+#define VERBS_MAX 2
+
+/* " --a= --b" of what ctl_options is given behind "noun [verb [verb]]": the truth. */
+static void options_taken(const char *noun, const struct slice *verbs, size_t n, char *out,
+                          size_t size)
 {
     char *text = NULL;
     size_t text_len = 0;
-    char names[2][32];
-    char *argv[] = {(char[]){"sigpostctl"}, names[0], verb.len != 0 ? names[1] : NULL, NULL};
+    char names[1 + VERBS_MAX][32];
+    char *argv[3 + VERBS_MAX] = {(char[]){"sigpostctl"}, names[0]};
     struct ctl ctl = {.environment = (char *[]){NULL}, .err = stderr, .list_options = true};
     snprintf(names[0], sizeof(names[0]), "%s", noun);
-    snprintf(names[1], sizeof(names[1]), "%.*s", (int)verb.len, verb.len != 0 ? verb.data : "");
+    for (size_t i = 0; i < n; i++) {
+        snprintf(names[1 + i], sizeof(names[0]), "%.*s", (int)verbs[i].len, verbs[i].data);
+        argv[2 + i] = names[1 + i];
+    }
     ctl.out = open_memstream(&text, &text_len);
-    cr_assert_eq(ctl_run(&ctl, verb.len != 0 ? 3 : 2, argv), CTL_DONE);
+    cr_assert_eq(ctl_run(&ctl, 2 + (int)n, argv), CTL_DONE);
     fclose(ctl.out);
     size_t len = 0;
     for (char *save, *line = strtok_r(text, "\n", &save); line != NULL;
@@ -64,6 +70,18 @@ static bool is_lower(struct slice word)
     return word.len != 0 && word.data[0] >= 'a' && word.data[0] <= 'z';
 }
 
+/* The verbs that words begin with; *words goes behind them. */
+static size_t take_verbs(struct slice *words, struct slice verbs[VERBS_MAX])
+{
+    size_t n = 0;
+    struct slice behind = *words;
+    while (n < VERBS_MAX && help_word(&behind, &verbs[n]) && is_lower(verbs[n])) {
+        n++;
+        *words = behind;
+    }
+    return n;
+}
+
 /* Of a noun without verbs the options of all its synopses count together. */
 static void check_noun(const char *noun, const char *help)
 {
@@ -80,16 +98,16 @@ static void check_noun(const char *noun, const char *help)
         cr_assert(help_word(&words, &word) && help_word(&words, &word));
         cr_assert(slice_eq_str(word, noun), "a synopsis of %s: %.*s", noun, (int)part.term.len,
                   part.term.data);
-        struct slice behind = words;
-        bool verb = help_word(&behind, &word) && is_lower(word);
-        if (verb) {
+        struct slice verbs[VERBS_MAX];
+        size_t n = take_verbs(&words, verbs);
+        if (n != 0) {
             char taken[2048];
-            options_taken(noun, word, taken, sizeof(taken));
-            strike(taken, behind, noun);
+            options_taken(noun, verbs, n, taken, sizeof(taken));
+            strike(taken, words, noun);
             cr_assert_eq(strspn(taken, " "), strlen(taken), "%s %.*s takes, unsaid:%s", noun,
-                         (int)word.len, word.data, taken);
+                         (int)verbs[n - 1].len, verbs[n - 1].data, taken);
         } else {
-            options_taken(noun, (struct slice){0}, all, sizeof(all));
+            options_taken(noun, NULL, 0, all, sizeof(all));
         }
     }
     cr_assert_gt(synopses, 0, "%s", noun);
@@ -97,7 +115,7 @@ static void check_noun(const char *noun, const char *help)
         strike_items(all, help, noun);
         for (struct slice rest = slice_of(help); help_next(&rest, "sigpostctl", &part);) {
             char again[2048];
-            options_taken(noun, (struct slice){0}, again, sizeof(again));
+            options_taken(noun, NULL, 0, again, sizeof(again));
             if (part.kind == HELP_SYNOPSIS) {
                 strike(again, buf_slice(&part.term), noun);
             }
