@@ -1,10 +1,10 @@
 /* model_disk.h: a disk that forgets, for tests of what survives a power cut.
  *
  * The program under test works on a real directory; it is linked with -Wl,--wrap for every call
- * that changes files (model_disk.c), so that the disk knows for each file and directory what is
- * durable and what only lies in the cache. At a moment of the test's choice the disk freezes: from
- * then on calls seem to succeed and change nothing, as after the plug was pulled. What is found
- * afterwards is made from the durable part and any part of the rest:
+ * that changes files (model_disk_calls.c), so that the disk knows for each file and directory what
+ * is durable and what only lies in the cache. At a moment of the test's choice the disk freezes:
+ * from then on calls seem to succeed and change nothing, as after the plug was pulled. What is
+ * found afterwards is made from the durable part and any part of the rest:
  *
  *     disk_start(&root);  ... disk_freeze_after(n) ...  work until disk_is_frozen()
  *     disk_kill() or disk_power_cut(how, &random)       and the next life begins

@@ -16,12 +16,12 @@
 #include <criterion/criterion.h>
 #include <stdarg.h>
 
-#define RECORDS 4096
+#define RECORDS UINT64_C(4096)
 #define SEQUENCES (RECORDS * 4)
 #define READERS 4
 #define LIVES 5
 #define STEPS 24
-#define FREEZE_WITHIN 120
+#define FREEZE_WITHIN UINT64_C(120)
 #define FREEZE_SOON 10
 #define PAYLOAD_MAX 3000
 
