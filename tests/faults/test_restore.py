@@ -6,7 +6,7 @@ import subprocess
 
 from harness import payload
 from harness.load import expect_all
-from harness.process import TREE, free_port, wait_until
+from harness.process import BIN, TREE, free_port, wait_until
 
 
 def commands():
@@ -40,6 +40,12 @@ def test_a_damaged_spool_is_copied_and_goes_on(house, sink):
     )
     for segment in segments:
         assert (new / segment.name).read_bytes() == segment.read_bytes()
+
+    verify = subprocess.run(
+        [BIN / "sigpostctl", "spool", "verify", "--dir", other.state], capture_output=True, text=True
+    )
+    assert verify.returncode == 1, verify
+    assert all(segment.name in verify.stdout for segment in segments[:2]), verify.stdout
 
     other.env["SIGPOST_EXPORT_DESTINATIONS"] = f"otlp={sink.url}"
     other.start()
