@@ -1,6 +1,7 @@
 /* spool.h: what the verbs of "spool" share. Internal to ctl/.
  *
  *   spool.c           the table of verbs, and where the files are
+ *   spool_view.c      what waits for whom
  *   spool_files.c     the segments and cursors of a spool, read without a lock
  *   spool_VERB.c      as they say
  *
@@ -49,6 +50,27 @@ int spool_find_place(struct ctl *ctl, const char *dir, struct spool_place *out);
 /* As above, and opens the spool in it. */
 int spool_open_files(struct ctl *ctl, const char *dir, struct spool_place *place,
                      struct spool_files *files);
+
+/* What is behind a cursor of its own signals; zeros when nothing is. */
+struct spool_waiting {
+    uint64_t records, bytes;
+    uint64_t first;    /* sequence of the oldest */
+    int64_t oldest_ns; /* its arrival */
+};
+
+/* A spool with what waits in it. */
+struct spool_view {
+    struct spool_files files;
+    struct spool_waiting *waiting; /* one for each of files.cursors */
+    uint64_t bytes;                /* of the segments, without what the newest has still free */
+    uint64_t last;                 /* sequence of the last record */
+};
+
+/* As spool_open_files, and walks over the headers of what waits: a cursor's file alone does not
+ * tell, because it is not written for records of other signals. spool_close_view in both cases. */
+int spool_open_view(struct ctl *ctl, const char *dir, struct spool_place *place,
+                    struct spool_view *view);
+void spool_close_view(struct spool_view *view);
 
 /* "2026-01-31T12:00:00.000Z", or "-" for 0. */
 #define SPOOL_TIME_MAX 40

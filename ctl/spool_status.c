@@ -13,99 +13,43 @@ static const char help[] =
     "      for each cursor how many records wait (RECORDS, BYTES) and since when (OLDEST); a\n"
     "      running gateway writes a cursor's file up to a second after it moved\n";
 
-struct waiting {
-    uint64_t records, bytes;
-    int64_t oldest_ns;
-};
-
-struct state {
-    struct spool_files files;
-    struct waiting *waiting; /* one for each cursor */
-    uint64_t bytes, last;
-    uint64_t letters, letter_bytes;
+struct letters {
+    uint64_t n, bytes;
     size_t put_back;
 };
 
-static bool count_record(void *arg, const struct spool_file *file,
-                         const struct segment_frame *frame, uint64_t offset, const uint8_t *bytes)
-{
-    struct state *state = arg;
-    (void)file;
-    (void)offset;
-    (void)bytes;
-    for (size_t i = 0; i < state->files.n_cursors; i++) {
-        const struct spool_cursor_file *cursor = &state->files.cursors[i];
-        struct waiting *waiting = &state->waiting[i];
-        if (frame->sequence <= cursor->sequence ||
-            (SPOOL_SIGNAL(frame->signal) & cursor->signals) == 0) {
-            continue;
-        }
-        if (waiting->records++ == 0) {
-            waiting->oldest_ns = frame->arrived_ns;
-        }
-        waiting->bytes += frame->payload_len;
-    }
-    state->last = frame->sequence;
-    return true;
-}
-
-static bool count_waiting(struct state *state)
-{
-    struct spool_walk walk = {.from = UINT64_MAX,
-                              .until = UINT64_MAX,
-                              .signals = SPOOL_ALL_SIGNALS,
-                              .record = count_record,
-                              .arg = state};
-    const struct spool_files *files = &state->files;
-    state->waiting = calloc(files->n_cursors + 1, sizeof(*state->waiting));
-    if (state->waiting == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < files->n_segments; i++) {
-        state->bytes += files->segments[i].bytes;
-    }
-    for (size_t i = 0; i < files->n_cursors; i++) {
-        uint64_t next = files->cursors[i].sequence + 1;
-        walk.from = next < walk.from ? next : walk.from;
-    }
-    if (files->n_segments != 0) {
-        const struct spool_file *newest = &files->segments[files->n_segments - 1];
-        state->last = newest->first - 1;
-        walk.from = newest->first < walk.from ? newest->first : walk.from;
-    }
-    spool_files_walk(files, &walk);
-    return true;
-}
-
-static void count_letters(struct state *state, const char *dead)
+static struct letters count_letters(const char *dead)
 {
     char retry[DEAD_LETTER_PATH_MAX];
     char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
+    struct letters letters = {0};
     struct dead_letter_box box;
     dead_letter_box_init(&box, dead, 0);
-    dead_letter_count(&box, &state->letters, &state->letter_bytes);
+    dead_letter_count(&box, &letters.n, &letters.bytes);
     dead_letter_box_destroy(&box);
     dead_letter_retry_dir(dead, retry);
-    dead_letter_list(retry, &names, &state->put_back, NULL);
+    dead_letter_list(retry, &names, &letters.put_back, NULL);
     free(names);
+    return letters;
 }
 
-static void put_text(struct ctl *ctl, const struct spool_place *place, const struct state *state)
+static void put_text(struct ctl *ctl, const struct spool_place *place,
+                     const struct spool_view *view, const struct letters *letters)
 {
-    const struct spool_files *files = &state->files;
+    const struct spool_files *files = &view->files;
     FILE *out = ctl->out;
     char since[SPOOL_TIME_MAX];
     fprintf(out,
             "spool %s: %zu segments, %" PRIu64 " bytes, last sequence %" PRIu64
             "; the gateway is %s\n",
-            place->spool, files->n_segments, state->bytes, state->last,
+            place->spool, files->n_segments, view->bytes, view->last,
             files->running ? "running" : "not running");
     fprintf(out, "%-30s  %12s  %10s  %12s  %s\n", "CURSOR", "DONE", "RECORDS", "BYTES", "OLDEST");
     for (size_t i = 0; i < files->n_cursors; i++) {
         const struct spool_cursor_file *cursor = &files->cursors[i];
-        const struct waiting *waiting = &state->waiting[i];
-        uint64_t done = waiting->records == 0 && state->last > cursor->sequence ? state->last
-                                                                                : cursor->sequence;
+        const struct spool_waiting *waiting = &view->waiting[i];
+        uint64_t done =
+            waiting->records == 0 && view->last > cursor->sequence ? view->last : cursor->sequence;
         int width = 30 - (int)strlen(cursor->name);
         ctl_put_text(out, slice_of(cursor->name));
         fprintf(out, "%*s  %12" PRIu64 "  %10" PRIu64 "  %12" PRIu64 "  %s%s\n",
@@ -115,17 +59,17 @@ static void put_text(struct ctl *ctl, const struct spool_place *place, const str
     }
     fprintf(out,
             "dead letters: %" PRIu64 ", %" PRIu64 " bytes; %zu of them wait to be sent again\n",
-            state->letters, state->letter_bytes, state->put_back);
+            letters->n, letters->bytes, letters->put_back);
     fprintf(out, "damage set aside: %" PRIu64 " files, %" PRIu64 " bytes\n",
             files->quarantine_files, files->quarantine_bytes);
 }
 
-static json_t *json_cursors(const struct state *state)
+static json_t *json_cursors(const struct spool_view *view)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < state->files.n_cursors; i++) {
-        const struct spool_cursor_file *cursor = &state->files.cursors[i];
-        const struct waiting *waiting = &state->waiting[i];
+    for (size_t i = 0; i < view->files.n_cursors; i++) {
+        const struct spool_cursor_file *cursor = &view->files.cursors[i];
+        const struct spool_waiting *waiting = &view->waiting[i];
         char since[SPOOL_TIME_MAX];
         spool_time(waiting->oldest_ns, since);
         json_array_append_new(
@@ -138,16 +82,17 @@ static json_t *json_cursors(const struct state *state)
     return array;
 }
 
-static int put_json(struct ctl *ctl, const struct spool_place *place, const struct state *state)
+static int put_json(struct ctl *ctl, const struct spool_place *place, const struct spool_view *view,
+                    const struct letters *letters)
 {
-    const struct spool_files *files = &state->files;
+    const struct spool_files *files = &view->files;
     return spool_put_json(
         ctl, json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I}}", "dir",
                        place->spool, "running", (int)files->running, "segments",
-                       (json_int_t)files->n_segments, "bytes", (json_int_t)state->bytes,
-                       "last_sequence", (json_int_t)state->last, "cursors", json_cursors(state),
-                       "dead_letters", "letters", (json_int_t)state->letters, "bytes",
-                       (json_int_t)state->letter_bytes, "put_back", (json_int_t)state->put_back,
+                       (json_int_t)files->n_segments, "bytes", (json_int_t)view->bytes,
+                       "last_sequence", (json_int_t)view->last, "cursors", json_cursors(view),
+                       "dead_letters", "letters", (json_int_t)letters->n, "bytes",
+                       (json_int_t)letters->bytes, "put_back", (json_int_t)letters->put_back,
                        "quarantine", "files", (json_int_t)files->quarantine_files, "bytes",
                        (json_int_t)files->quarantine_bytes));
 }
@@ -158,25 +103,21 @@ int spool_status(struct ctl *ctl, int argc, char **argv)
     const char *dir = NULL;
     size_t n_rest;
     struct spool_place place;
-    struct state state = {0};
+    struct spool_view view;
     const struct ctl_option options[] = {{"--json", &json, NULL}, {"--dir", NULL, &dir}};
     int status = ctl_options(ctl, "spool status", help, argc, argv, options, 2, NULL, 0, &n_rest);
     if (status >= 0) {
         return status;
     }
-    status = spool_open_files(ctl, dir, &place, &state.files);
-    if (status == CTL_DONE && !count_waiting(&state)) {
-        status = ctl_fail(ctl, "out of memory");
-    }
+    status = spool_open_view(ctl, dir, &place, &view);
     if (status == CTL_DONE) {
-        count_letters(&state, place.dead);
+        const struct letters letters = count_letters(place.dead);
         if (json) {
-            status = put_json(ctl, &place, &state);
+            status = put_json(ctl, &place, &view, &letters);
         } else {
-            put_text(ctl, &place, &state);
+            put_text(ctl, &place, &view, &letters);
         }
     }
-    free(state.waiting);
-    spool_files_close(&state.files);
+    spool_close_view(&view);
     return status;
 }

@@ -166,15 +166,19 @@ Test(ctl_spool, ls_shows_segments_and_who_holds_them)
     static char payload[3000];
     fill();
     struct spool_reader *m = reader("otlp.metrics", SPOOL_SIGNAL(SIGNAL_METRICS));
+    struct spool_reader *p = reader("otlp.profiles", SPOOL_SIGNAL(SIGNAL_PROFILES));
     for (int i = 0; i < 12; i++) {
         append_bytes(SIGNAL_PROFILES, "p", slice_make(payload, sizeof(payload)));
     }
     spool_reader_ack(m, 9);
+    spool_reader_ack(p, 15);
     spool_reader_close(m);
+    spool_reader_close(p);
     close_spool();
     cr_assert_eq(RUN("spool", "ls"), CTL_DONE);
     EXPECT_OUTPUT("0000000000000001.seg");
-    EXPECT_OUTPUT("otlp.metrics\n");
+    EXPECT_OUTPUT(" otlp.profiles\n");
+    cr_assert_null(strstr(output, "otlp.metrics"), "it is behind, and waits for nothing");
     cr_assert_eq(RUN("spool", "ls", "--json"), CTL_DONE);
     json_t *json = parsed();
     size_t n = json_array_size(json);
@@ -184,6 +188,11 @@ Test(ctl_spool, ls_shows_segments_and_who_holds_them)
                      number(json_array_get(json, i + 1), "first"));
     }
     cr_assert_eq(number(json_array_get(json, n - 1), "last"), 21);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *file = json_array_get(json, i);
+        cr_assert_eq(json_array_size(json_object_get(file, "held_by")),
+                     number(file, "last") >= 16 ? 1 : 0);
+    }
     json_decref(json);
 }
 
