@@ -307,12 +307,12 @@ static bool walk_frames(const struct spool_files *files, const struct spool_walk
             if (!visit(walk, file, &frame, scan->pos - frame.total, bytes)) {
                 return false;
             }
-        } else if (step == SEGMENT_END) {
-            return true;
-        } else if (step == SEGMENT_ERROR) {
+            continue;
+        }
+        if (step == SEGMENT_ERROR) {
             tell(walk, file, SPOOL_FAULT_UNREADABLE, scan->pos, size, scan->error);
-            return true;
-        } else if (!step_over(files, walk, file, scan, &size)) {
+        }
+        if (step != SEGMENT_BAD || !step_over(files, walk, file, scan, &size)) {
             return true;
         }
     }

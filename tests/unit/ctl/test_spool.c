@@ -323,9 +323,9 @@ Test(ctl_spool, verify_finds_every_flipped_bit)
         if (bit / 8 > 200 && bit % 8 != 3) {
             continue; /* all bits of header and first records, one of each byte after that */
         }
-        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         put_bytes(path, bytes, len);
-        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         cr_assert_eq(RUN("spool", "verify", "--json"), CTL_FAILED, "bit %zu", bit);
         json_t *json = parsed();
         json_t *fault = json_array_get(json_object_get(json, "faults"), 0);

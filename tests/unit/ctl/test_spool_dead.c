@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <jansson.h>
 
-#define NAME(sequence) "188fcf05453f4d15-000000000000000" #sequence ".otlp.dead"
+#define ONE "188fcf05453f4d15-0000000000000001.otlp.dead"
+#define TWO "188fcf05453f4d15-0000000000000002.otlp.dead"
+#define THREE "188fcf05453f4d15-0000000000000003.otlp.dead"
 
 static char dead_dir[320], retry_dir[330];
 static struct dead_letter_box box;
@@ -93,20 +95,18 @@ Test(ctl_spool_dead, list_shows_one_line_each)
     put(1, SIGNAL_LOGS, "otlp");
     put(2, SIGNAL_METRICS, "otlp");
     cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
-    cr_assert_str_eq(
-        output,
-        NAME(1) "  2026-01-31T12:00:00.123Z  logs  400 refused  5 bytes  session "
-                "session-1  http://localhost:1/v1/logs  bad \\\"point\\\"\\nline two "
-                "\\u001b[31m\n" NAME(
-                    2) "  2026-01-31T12:00:00.123Z  metrics  400 "
-                       "refused  0 bytes  session session-1  http://localhost:1/v1/logs  bad "
-                       "\\\"point\\\"\\nline two \\u001b[31m\n");
+    cr_assert_str_eq(output,
+                     ONE "  2026-01-31T12:00:00.123Z  logs  400 refused  5 bytes  session "
+                         "session-1  http://localhost:1/v1/logs  bad \\\"point\\\"\\nline two "
+                         "\\u001b[31m\n" TWO "  2026-01-31T12:00:00.123Z  metrics  400 "
+                         "refused  0 bytes  session session-1  http://localhost:1/v1/logs  bad "
+                         "\\\"point\\\"\\nline two \\u001b[31m\n");
     cr_assert_eq(RUN("spool", "dead", "list", "--json"), CTL_DONE);
     json_t *json = parsed();
     cr_assert_eq(json_array_size(json), 2);
     const json_t *first = json_array_get(json, 0);
     cr_assert_str_eq(text_of(first, "answer"), "bad \"point\"\nline two \x1b[31m");
-    cr_assert_str_eq(text_of(first, "name"), NAME(1));
+    cr_assert_str_eq(text_of(first, "name"), ONE);
     cr_assert_str_eq(text_of(first, "destination"), "otlp");
     cr_assert_eq(json_integer_value(json_object_get(first, "items")), 3);
     cr_assert(json_is_false(json_object_get(first, "put_back")));
@@ -116,7 +116,7 @@ Test(ctl_spool_dead, list_shows_one_line_each)
 Test(ctl_spool_dead, show_names_the_reason_and_the_request)
 {
     put(1, SIGNAL_LOGS, "otlp");
-    cr_assert_eq(RUN("spool", "dead", "show", NAME(1)), CTL_DONE);
+    cr_assert_eq(RUN("spool", "dead", "show", ONE), CTL_DONE);
     EXPECT_OUTPUT("status       400\n");
     EXPECT_OUTPUT("url          http://localhost:1/v1/logs\n");
     EXPECT_OUTPUT("\"schemaUrl\": \"u\"\n");
@@ -125,7 +125,7 @@ Test(ctl_spool_dead, show_names_the_reason_and_the_request)
     json_t *request = json_object_get(json, "request");
     cr_assert_eq(json_array_size(json_object_get(request, "resourceLogs")), 1);
     json_decref(json);
-    cr_assert_eq(RUN("spool", "dead", "show", "--raw", NAME(1)), CTL_DONE);
+    cr_assert_eq(RUN("spool", "dead", "show", "--raw", ONE), CTL_DONE);
     cr_assert_str_eq(output, "\x0a\x03\x1a\x01u");
     cr_assert_eq(RUN("spool", "dead", "show", "nothing"), CTL_FAILED);
     EXPECT_ERROR("there is no dead letter \"nothing\"; see: sigpostctl spool dead list");
@@ -133,7 +133,7 @@ Test(ctl_spool_dead, show_names_the_reason_and_the_request)
     cr_assert_eq(RUN("spool", "dead", "show", "188fcf"), CTL_FAILED);
     EXPECT_ERROR("is the beginning of several letters");
     cr_assert_eq(RUN("spool", "dead", "show"), CTL_WRONG_USE);
-    cr_assert_eq(RUN("spool", "dead", "show", "--raw", "--json", NAME(1)), CTL_WRONG_USE);
+    cr_assert_eq(RUN("spool", "dead", "show", "--raw", "--json", ONE), CTL_WRONG_USE);
     cr_assert_eq(RUN("spool", "dead", "show", "../../keyring.cfg"), CTL_FAILED);
 }
 
@@ -142,18 +142,17 @@ Test(ctl_spool_dead, retry_puts_letters_back)
     put(1, SIGNAL_LOGS, "otlp");
     put(2, SIGNAL_METRICS, "otlp");
     put(3, SIGNAL_METRICS, "otlp");
-    cr_assert_eq(RUN("spool", "dead", "retry", NAME(1), "188fcf05453f4d15-0000000000000002"),
-                 CTL_DONE);
-    cr_assert_str_eq(output, "put back " NAME(1) "\nput back " NAME(2) "\n");
-    cr_assert(is_there(retry_dir, "logs-" NAME(1)));
-    cr_assert(is_there(retry_dir, "metrics-" NAME(2)));
-    cr_assert_not(is_there(dead_dir, NAME(1)));
-    cr_assert(is_there(dead_dir, NAME(3)));
+    cr_assert_eq(RUN("spool", "dead", "retry", ONE, "188fcf05453f4d15-0000000000000002"), CTL_DONE);
+    cr_assert_str_eq(output, "put back " ONE "\nput back " TWO "\n");
+    cr_assert(is_there(retry_dir, "logs-" ONE));
+    cr_assert(is_there(retry_dir, "metrics-" TWO));
+    cr_assert_not(is_there(dead_dir, ONE));
+    cr_assert(is_there(dead_dir, THREE));
     cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
-    EXPECT_OUTPUT("logs-" NAME(1));
+    EXPECT_OUTPUT("logs-" ONE);
     EXPECT_OUTPUT("(put back)");
     cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
-    cr_assert_str_eq(output, "put back " NAME(3) "\n");
+    cr_assert_str_eq(output, "put back " THREE "\n");
     cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
     cr_assert_str_empty(output);
 }
@@ -161,10 +160,10 @@ Test(ctl_spool_dead, retry_puts_letters_back)
 Test(ctl_spool_dead, nothing_is_done_when_one_name_is_wrong)
 {
     put(1, SIGNAL_LOGS, "otlp");
-    cr_assert_eq(RUN("spool", "dead", "retry", NAME(1), "typo"), CTL_FAILED);
-    cr_assert(is_there(dead_dir, NAME(1)));
-    cr_assert_eq(RUN("spool", "dead", "drop", NAME(1), "typo"), CTL_FAILED);
-    cr_assert(is_there(dead_dir, NAME(1)));
+    cr_assert_eq(RUN("spool", "dead", "retry", ONE, "typo"), CTL_FAILED);
+    cr_assert(is_there(dead_dir, ONE));
+    cr_assert_eq(RUN("spool", "dead", "drop", ONE, "typo"), CTL_FAILED);
+    cr_assert(is_there(dead_dir, ONE));
 }
 
 /* A letter that nobody would pick up stays where it is seen. */
@@ -177,8 +176,8 @@ Test(ctl_spool_dead, a_letter_without_a_taker_is_not_put_back)
     put(2, SIGNAL_LOGS, "gone");
     put(3, SIGNAL_LOGS, "otlp");
     cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_FAILED);
-    cr_assert_str_eq(output, "put back " NAME(3) "\n");
-    cr_assert(is_there(dead_dir, NAME(1)));
+    cr_assert_str_eq(output, "put back " THREE "\n");
+    cr_assert(is_there(dead_dir, ONE));
 }
 
 Test(ctl_spool_dead, drop_throws_letters_away)
@@ -186,11 +185,11 @@ Test(ctl_spool_dead, drop_throws_letters_away)
     put(1, SIGNAL_LOGS, "otlp");
     put(2, SIGNAL_LOGS, "otlp");
     put(3, SIGNAL_TRACES, "gone");
-    cr_assert_eq(RUN("spool", "dead", "drop", NAME(1)), CTL_DONE);
-    cr_assert_str_eq(output, "dropped " NAME(1) "\n");
-    cr_assert_not(is_there(dead_dir, NAME(1)));
+    cr_assert_eq(RUN("spool", "dead", "drop", ONE), CTL_DONE);
+    cr_assert_str_eq(output, "dropped " ONE "\n");
+    cr_assert_not(is_there(dead_dir, ONE));
     cr_assert_eq(RUN("spool", "dead", "drop", "--all"), CTL_DONE);
-    cr_assert_not(is_there(dead_dir, NAME(2)));
+    cr_assert_not(is_there(dead_dir, TWO));
     cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
     cr_assert_str_empty(output);
 }
@@ -220,7 +219,7 @@ Test(ctl_spool_dead, hostile_letters_are_survived)
     snprintf(path, sizeof(path), "%s/fifo.dead", dead_dir);
     cr_assert_eq(mkfifo(path, 0600), 0);
     cr_assert_eq(RUN("spool", "dead", "list"), CTL_FAILED);
-    EXPECT_OUTPUT(NAME(1));
+    EXPECT_OUTPUT(ONE);
     EXPECT_OUTPUT("3.dead  (unreadable: the dead letter's payload has 1 bytes instead of 99");
     cr_assert_null(strchr(output, 0x1b));
     cr_assert_eq(RUN("spool", "dead", "list", "--json"), CTL_FAILED);

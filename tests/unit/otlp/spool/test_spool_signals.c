@@ -301,9 +301,9 @@ Test(spool_signals, no_flipped_bit_makes_a_reader_pass_a_sound_record)
     for (size_t bit = 8 * (size_t)SEGMENT_HEADER_LEN; bit < 8 * len; bit++) {
         fixture_empty(f.dir);
         cr_assert_eq(mkdir(f.dir, 0700), 0);
-        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         save_file(path, bytes, len);
-        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         fixture_open(&f, NULL);
         append_of(SIGNAL_METRICS, 1); /* now the damaged one is not the newest */
         uint64_t whole = handed_to(all, 1);
