@@ -118,7 +118,7 @@ void key_usage_count(struct key_usage_counter *counter, struct slice key_id, str
     if (key_id.len == 0 || key_id.len > SIGNATURE_KEY_ID_MAX) {
         return;
     }
-    version = usage_version_name(version);
+    version = client_version_name(version);
     pthread_mutex_lock(&counter->lock);
     count_use(counter->current, key_id, version, now_s);
     pthread_mutex_unlock(&counter->lock);

@@ -24,6 +24,7 @@
 #ifndef SIGPOST_SECRETS_KEY_USAGE_H
 #define SIGPOST_SECRETS_KEY_USAGE_H
 
+#include "base/client_version.h"
 #include "base/result.h"
 #include "base/slice.h"
 #include "secrets/keyring_file.h"
@@ -34,7 +35,7 @@
 
 #define KEY_USAGE_FILE_NAME "key_usage" /* in state.dir */
 #define KEY_USAGE_FILE_MAX ((size_t)1000000)
-#define KEY_USAGE_VERSION_MAX 32
+#define KEY_USAGE_VERSION_MAX CLIENT_VERSION_MAX
 
 struct key_usage;
 struct key_usage_counter;

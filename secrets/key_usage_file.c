@@ -108,7 +108,7 @@ static void take_text(struct in *in, char *to, size_t max, bool (*fits)(struct s
 
 static bool is_version(struct slice text)
 {
-    return text.len == 0 || usage_version_name(text).data == text.data;
+    return text.len == 0 || client_version_name(text).data == text.data;
 }
 
 static void take_rows(struct in *in, struct usage_table *table, size_t n)

@@ -1,39 +1,20 @@
 /* key_usage_table.c: the bounded table of uses; see key_usage_table.h. */
 #include "secrets/key_usage_table.h"
 
-#include <stdlib.h>
+#include "base/client_version.h"
 
-static const char other_name[] = "other";
-static const char none_name[] = "none";
+#include <stdlib.h>
 
 void usage_table_init(struct usage_table *table)
 {
     *table = (struct usage_table){.since_s = KEY_TIME_NONE, .n_versions = 1};
-    memcpy(table->versions[USAGE_OTHER], other_name, sizeof(other_name));
+    memcpy(table->versions[USAGE_OTHER], CLIENT_VERSION_OTHER, sizeof(CLIENT_VERSION_OTHER));
 }
 
 void usage_table_free(struct usage_table *table)
 {
     free(table->rows);
     usage_table_init(table);
-}
-
-static bool is_version_char(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '+' || c == '-';
-}
-
-struct slice usage_version_name(struct slice version)
-{
-    if (version.len == 0) {
-        return slice_of(none_name);
-    }
-    bool fine = version.len <= KEY_USAGE_VERSION_MAX;
-    for (size_t i = 0; fine && i < version.len; i++) {
-        fine = is_version_char(version.data[i]);
-    }
-    return fine ? version : slice_of(other_name);
 }
 
 bool usage_hour_within(uint32_t hour, int64_t now_hour, int64_t hours)

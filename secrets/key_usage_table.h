@@ -57,12 +57,9 @@ void usage_table_init(struct usage_table *table);
 void usage_table_free(struct usage_table *table);
 
 /* Adds `count` uses, the last of them at last_s. key_id is one of the grammar; version is a name as
- * usage_version_name makes them. False when out of memory: the count is lost then. */
+ * client_version_name makes them. False when out of memory: the count is lost then. */
 bool usage_table_add(struct usage_table *table, struct slice key_id, struct slice version,
                      uint64_t count, int64_t last_s);
-
-/* "other", "none", or the version itself. */
-struct slice usage_version_name(struct slice version);
 
 /* Whether hour counts at `now_hour` among the last `hours` before it; one of a clock that was ahead
  * by up to a day does. */

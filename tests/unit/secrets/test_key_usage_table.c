@@ -68,28 +68,6 @@ Test(key_usage_table, a_count_stays_at_its_maximum)
     cr_assert_eq(uses("a", NULL), UINT32_MAX);
 }
 
-Test(key_usage_table, names_versions)
-{
-    static const struct {
-        const char *said, *name;
-    } cases[] = {
-        {NULL, "none"},
-        {"", "none"},
-        {"2.0.0.0", "2.0.0.0"},
-        {"1.0+build-7_x", "1.0+build-7_x"},
-        {"two words", "other"},
-        {"a/b", "other"},
-        {"\xc3\xbc", "other"},
-        {"12345678901234567890123456789012", "12345678901234567890123456789012"},
-        {"123456789012345678901234567890123", "other"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct slice name = usage_version_name(slice_of(cases[i].said));
-        cr_assert(slice_eq_str(name, cases[i].name), "%s", cases[i].said);
-    }
-    cr_assert(slice_eq_str(usage_version_name(slice_make("a\0b", 3)), "other"));
-}
-
 Test(key_usage_table, forgets_after_a_week_but_the_last_use)
 {
     add("a", "1.0", 1, NOW);
