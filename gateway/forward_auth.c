@@ -83,7 +83,9 @@ static bool admit(struct inquiry *in)
     if (session.len == 0) {
         return true;
     }
-    registry_touch(in->worker->gateway->registry, session, in->proof.key.key_id, in->started_ns);
+    const struct registry_request request = {
+        .session = session, .key_id = in->proof.key.key_id, .version = in->proof.headers.version};
+    registry_touch(in->worker->gateway->registry, &request, in->started_ns);
     return rate_limit_take_session(in->worker->gateway->session_rate, session, in->started_ns,
                                    &in->retry_after_s) ||
            refuse(in, REASON_RATE_LIMITED, RATE_LIMIT_OF_SESSION);

@@ -7,6 +7,7 @@
 #include "session/registry.h"
 
 #include "session/keyed_hash.h"
+#include "session/registry_names.h"
 #include "session/registry_shard.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,8 @@
 struct registry {
     struct shard shards[SHARDS];
     struct keyed_hash hash;
+    struct names keys;
+    struct names versions;
     size_t max_sessions;
     atomic_size_t count;
     _Atomic int64_t idle_ns;
@@ -37,7 +40,7 @@ static struct entry *make_entry(struct slice session, uint32_t hash, int64_t now
 {
     struct entry *entry = malloc(sizeof(*entry) + session.len);
     if (entry != NULL) {
-        *entry = (struct entry){.touched_ns = now_ns, .hash = hash, .key = REGISTRY_NO_KEY};
+        *entry = (struct entry){.touched_ns = now_ns, .hash = hash};
         entry->id_len = (uint8_t)session.len;
         memcpy(entry->id, session.data, session.len);
     }
@@ -70,11 +73,15 @@ struct registry *registry_create(size_t max_sessions, int64_t idle_ns)
     }
     memset(registry, 0, sizeof(*registry));
     keyed_hash_init(&registry->hash);
+    names_init(&registry->keys);
+    names_init(&registry->versions);
     registry->max_sessions = max_sessions != 0 ? max_sessions : 1;
     atomic_init(&registry->count, 0);
     atomic_init(&registry->idle_ns, idle_ns);
     bool complete = true;
     for (size_t i = 0; i < SHARDS; i++) {
+        registry->shards[i].keys = &registry->keys;
+        registry->shards[i].versions = &registry->versions;
         complete = shard_init(&registry->shards[i]) && complete;
     }
     if (!complete) {
@@ -92,12 +99,15 @@ void registry_destroy(struct registry *registry)
     for (size_t i = 0; i < SHARDS; i++) {
         shard_clear(&registry->shards[i]);
     }
+    names_destroy(&registry->keys);
+    names_destroy(&registry->versions);
     free(registry);
 }
 
-bool registry_touch(struct registry *registry, struct slice session, struct slice key_id,
+bool registry_touch(struct registry *registry, const struct registry_request *request,
                     int64_t now_ns)
 {
+    struct slice session = request->session;
     if (session.len == 0 || session.len > REGISTRY_ID_MAX) {
         return false;
     }
@@ -107,7 +117,7 @@ bool registry_touch(struct registry *registry, struct slice session, struct slic
     shard_move_buckets(shard, BUCKETS_MOVED_AT_ONCE);
     struct entry *entry = *shard_find(shard, session, hash);
     if (entry != NULL) {
-        shard_touch(shard, entry, key_id, now_ns);
+        shard_touch(shard, entry, request, now_ns);
     }
     pthread_mutex_unlock(&shard->lock);
     if (entry != NULL) {
@@ -120,7 +130,7 @@ bool registry_touch(struct registry *registry, struct slice session, struct slic
     }
     make_room(registry, (size_t)(shard - registry->shards));
     pthread_mutex_lock(&shard->lock);
-    bool added = shard_add(shard, fresh, key_id);
+    bool added = shard_add(shard, fresh, request);
     if (added) {
         atomic_fetch_add(&registry->count, 1);
     }
@@ -131,8 +141,7 @@ bool registry_touch(struct registry *registry, struct slice session, struct slic
     return added;
 }
 
-size_t registry_last_key(struct registry *registry, struct slice session,
-                         char out[REGISTRY_KEY_ID_MAX + 1])
+size_t registry_last_key(struct registry *registry, struct slice session, char out[65])
 {
     out[0] = '\0';
     if (session.len == 0 || session.len > REGISTRY_ID_MAX) {
@@ -143,10 +152,10 @@ size_t registry_last_key(struct registry *registry, struct slice session,
     size_t len = 0;
     pthread_mutex_lock(&shard->lock);
     const struct entry *entry = *shard_find(shard, session, hash);
-    if (entry != NULL && entry->key != REGISTRY_NO_KEY) {
-        const struct key *key = &shard->keys[entry->key];
-        len = key->len;
-        memcpy(out, key->id, len);
+    if (entry != NULL) {
+        struct slice key = names_text(&registry->keys, entry->key);
+        len = key.len;
+        memcpy(out, key.data, len);
     }
     pthread_mutex_unlock(&shard->lock);
     out[len] = '\0';
@@ -194,4 +203,54 @@ size_t registry_count(struct registry *registry)
 void registry_set_idle(struct registry *registry, int64_t idle_ns)
 {
     atomic_store(&registry->idle_ns, idle_ns);
+}
+
+/* --- by version --------------------------------------------------------------------------------
+ */
+
+static int most_used_first(const void *left, const void *right)
+{
+    const struct registry_version *a = left;
+    const struct registry_version *b = right;
+    return a->sessions != b->sessions ? (a->sessions < b->sessions ? 1 : -1)
+                                      : strcmp(a->name, b->name);
+}
+
+/* All names in use but "other", whose sessions are added to *other; in no order. */
+static size_t list_versions(struct names *names, struct registry_version all[NAMES_MAX],
+                            size_t *other)
+{
+    size_t n = 0;
+    *other = names_nameless(names);
+    for (uint16_t at = 0; at < NAMES_MAX; at++) {
+        char name[NAMES_TEXT_MAX + 1] = "";
+        size_t sessions = names_look(names, at, name);
+        if (sessions != 0 && strcmp(name, CLIENT_VERSION_OTHER) == 0) {
+            *other += sessions;
+        } else if (sessions != 0) {
+            all[n].sessions = sessions;
+            memcpy(all[n++].name, name, sizeof(all[0].name)); /* client_version_name bounds it */
+        }
+    }
+    return n;
+}
+
+size_t registry_versions(struct registry *registry, struct registry_version *out, size_t max)
+{
+    struct registry_version all[NAMES_MAX + 1];
+    size_t other;
+    if (max == 0) {
+        return 0;
+    }
+    size_t n = list_versions(&registry->versions, all, &other);
+    qsort(all, n, sizeof(all[0]), most_used_first);
+    while (n > max || (n == max && other != 0)) {
+        other += all[--n].sessions;
+    }
+    if (other != 0) {
+        all[n] = (struct registry_version){CLIENT_VERSION_OTHER, other};
+        n++;
+    }
+    memcpy(out, all, n * sizeof(all[0]));
+    return n;
 }

@@ -1,6 +1,8 @@
 /* registry_shard.c: see registry_shard.h. */
 #include "session/registry_shard.h"
 
+#include "base/client_version.h"
+
 #include <stdlib.h>
 
 #define BUCKETS_AT_FIRST 16
@@ -22,7 +24,6 @@ void shard_clear(struct shard *shard)
     }
     free(shard->table.buckets);
     free(shard->old.buckets);
-    free(shard->keys);
     pthread_mutex_destroy(&shard->lock);
 }
 
@@ -82,59 +83,6 @@ static void grow_if_full(struct shard *shard)
     }
 }
 
-/* --- the key ids of a shard ----------------------------------------------------------------- */
-
-static void drop_key(struct shard *shard, uint16_t key)
-{
-    if (key != REGISTRY_NO_KEY) {
-        shard->keys[key].users--;
-    }
-}
-
-/* The index of the key id, with one user more. A ring has few keys, so a walk is enough. */
-static uint16_t take_key(struct shard *shard, struct slice id)
-{
-    if (id.len == 0 || id.len > REGISTRY_KEY_ID_MAX) {
-        return REGISTRY_NO_KEY;
-    }
-    size_t at = shard->n_keys;
-    for (size_t i = shard->n_keys; i > 0; i--) {
-        struct key *key = &shard->keys[i - 1];
-        if (key->users == 0) {
-            at = i - 1;
-        } else if (slice_eq(slice_make(key->id, key->len), id)) {
-            key->users++;
-            return (uint16_t)(i - 1);
-        }
-    }
-    if (at == shard->n_keys) {
-        struct key *grown =
-            at < REGISTRY_NO_KEY ? realloc(shard->keys, (at + 1) * sizeof(*grown)) : NULL;
-        if (grown == NULL) {
-            return REGISTRY_NO_KEY;
-        }
-        shard->keys = grown;
-        shard->n_keys++;
-    }
-    shard->keys[at].users = 1;
-    shard->keys[at].len = id.len;
-    memcpy(shard->keys[at].id, id.data, id.len);
-    return (uint16_t)at;
-}
-
-static void set_key(struct shard *shard, struct entry *entry, struct slice id)
-{
-    if (entry->key != REGISTRY_NO_KEY) {
-        const struct key *key = &shard->keys[entry->key];
-        if (slice_eq(slice_make(key->id, key->len), id)) {
-            return;
-        }
-    }
-    uint16_t before = entry->key;
-    entry->key = take_key(shard, id);
-    drop_key(shard, before);
-}
-
 /* --- the list of a shard -------------------------------------------------------------------- */
 
 static void push_newest(struct shard *shard, struct entry *entry)
@@ -158,33 +106,38 @@ struct entry *shard_take_oldest(struct shard *shard)
         struct entry **place = shard_find(shard, slice_make(entry->id, entry->id_len), entry->hash);
         *place = entry->chain;
         unlink_from_list(shard, entry);
-        drop_key(shard, entry->key);
+        names_drop(shard->keys, entry->key);
+        names_drop(shard->versions, entry->version);
         shard->count--;
     }
     return entry;
 }
 
-void shard_touch(struct shard *shard, struct entry *entry, struct slice key_id, int64_t now_ns)
+void shard_touch(struct shard *shard, struct entry *entry, const struct registry_request *request,
+                 int64_t now_ns)
 {
     unlink_from_list(shard, entry);
     push_newest(shard, entry);
-    set_key(shard, entry, key_id);
+    entry->key = names_change(shard->keys, entry->key, request->key_id);
+    entry->version =
+        names_change(shard->versions, entry->version, client_version_name(request->version));
     if (now_ns > entry->touched_ns) {
         entry->touched_ns = now_ns;
     }
 }
 
-bool shard_add(struct shard *shard, struct entry *fresh, struct slice key_id)
+bool shard_add(struct shard *shard, struct entry *fresh, const struct registry_request *request)
 {
     grow_if_full(shard);
     struct entry **place = shard_find(shard, slice_make(fresh->id, fresh->id_len), fresh->hash);
     if (*place != NULL) {
-        shard_touch(shard, *place, key_id, fresh->touched_ns);
+        shard_touch(shard, *place, request, fresh->touched_ns);
         return false;
     }
     *place = fresh;
     push_newest(shard, fresh);
-    fresh->key = take_key(shard, key_id);
+    fresh->key = names_take(shard->keys, request->key_id);
+    fresh->version = names_take(shard->versions, client_version_name(request->version));
     shard->count++;
     return true;
 }

@@ -12,6 +12,8 @@
 #define SIGPOST_SESSION_REGISTRY_SHARD_H
 
 #include "base/slice.h"
+#include "session/registry.h"
+#include "session/registry_names.h"
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -20,24 +22,16 @@
 #include <stdint.h>
 
 #define REGISTRY_ID_MAX 128
-#define REGISTRY_KEY_ID_MAX 64
-#define REGISTRY_NO_KEY UINT16_MAX
 
 struct entry {
     struct entry *chain;
     struct entry *newer, *older;
     int64_t touched_ns;
     uint32_t hash; /* the low half: bucket and a cheap first comparison */
-    uint16_t key;  /* index into the shard's key ids, or REGISTRY_NO_KEY */
+    uint16_t key;  /* their places among the registry's names */
+    uint16_t version;
     uint8_t id_len;
     char id[];
-};
-
-/* A key id and how many sessions use it; a place is free when none does. */
-struct key {
-    size_t users;
-    size_t len;
-    char id[REGISTRY_KEY_ID_MAX];
 };
 
 struct table {
@@ -53,8 +47,8 @@ struct shard {
     struct entry *newest; /* the entries are owned, and freed by shard_clear */
     struct entry *oldest;
     size_t count;
-    struct key *keys; /* owned */
-    size_t n_keys;
+    struct names *keys; /* the registry's, as are these: */
+    struct names *versions;
 };
 
 /* Of a zeroed shard. False when out of memory; shard_clear is due in any case. */
@@ -68,11 +62,12 @@ void shard_move_buckets(struct shard *shard, size_t at_most);
 struct entry **shard_find(const struct shard *shard, struct slice id, uint32_t hash);
 
 /* The session is there: it becomes the newest, with this key and time. */
-void shard_touch(struct shard *shard, struct entry *entry, struct slice key_id, int64_t now_ns);
+void shard_touch(struct shard *shard, struct entry *entry, const struct registry_request *request,
+                 int64_t now_ns);
 
 /* Takes ownership of the entry and returns true, unless its session is there already: then that one
  * is touched, and the entry is still the caller's. */
-bool shard_add(struct shard *shard, struct entry *fresh, struct slice key_id);
+bool shard_add(struct shard *shard, struct entry *fresh, const struct registry_request *request);
 
 /* Takes the idlest session out; the caller frees it, best without the lock. NULL when empty. */
 struct entry *shard_take_oldest(struct shard *shard);

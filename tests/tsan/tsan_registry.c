@@ -37,7 +37,9 @@ static void *work(void *seed)
         int len = snprintf(session, sizeof(session), "session-%u", n);
         int key_len = snprintf(key, sizeof(key), "key-%u", n % 5);
         struct slice id = slice_make(session, (size_t)len);
-        registry_touch(registry, id, slice_make(key, (size_t)key_len), atomic_fetch_add(&now, 1));
+        const struct registry_request request = {
+            .session = id, .key_id = slice_make(key, (size_t)key_len), .version = SLICE_LIT("1")};
+        registry_touch(registry, &request, atomic_fetch_add(&now, 1));
         size_t got_len = registry_last_key(registry, id, got);
         if (got_len != 0 && !slice_eq_str(slice_make(got, got_len), key)) {
             fault("a session with the key of another");

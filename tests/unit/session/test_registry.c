@@ -17,10 +17,18 @@ static struct slice id(char text[64], size_t n)
     return slice_make(text, (size_t)len);
 }
 
+static bool touch_with(struct registry *registry, struct slice session, struct slice key_id,
+                       int64_t now_ns)
+{
+    const struct registry_request request = {
+        .session = session, .key_id = key_id, .version = SLICE_LIT("2.0.0.0")};
+    return registry_touch(registry, &request, now_ns);
+}
+
 static bool touch(struct registry *registry, size_t n, int64_t now_ns)
 {
     char text[64];
-    return registry_touch(registry, id(text, n), KEY, now_ns);
+    return touch_with(registry, id(text, n), KEY, now_ns);
 }
 
 static bool knows(struct registry *registry, size_t n)
@@ -89,16 +97,16 @@ Test(registry, keeps_the_last_key)
     struct slice session = SLICE_LIT("run-1");
     cr_expect_eq(registry_last_key(registry, session, key), 0);
     cr_expect_str_empty(key);
-    registry_touch(registry, session, SLICE_LIT("old"), 0);
+    touch_with(registry, session, SLICE_LIT("old"), 0);
     cr_expect_eq(registry_last_key(registry, session, key), 3);
     cr_expect_str_eq(key, "old");
-    registry_touch(registry, session, slice_of(longest), 1);
+    touch_with(registry, session, slice_of(longest), 1);
     cr_expect_eq(registry_last_key(registry, session, key), 64);
     cr_expect_str_eq(key, longest);
-    registry_touch(registry, session, (struct slice){0}, 2);
+    touch_with(registry, session, (struct slice){0}, 2);
     cr_expect_eq(registry_last_key(registry, session, key), 0);
     cr_expect_str_empty(key);
-    registry_touch(registry, session, SLICE_LIT("new"), 3);
+    touch_with(registry, session, SLICE_LIT("new"), 3);
     cr_expect_eq(registry_last_key(registry, session, key), 3);
     cr_expect_str_eq(key, "new");
     registry_destroy(registry);
@@ -114,7 +122,7 @@ Test(registry, keys_of_sessions_do_not_mix)
         char want[65];
         for (size_t n = 0; n < 2000; n++) {
             snprintf(want, sizeof(want), "key-%zu-%zu", round, n % 50);
-            registry_touch(registry, id(text, n), slice_of(want), (int64_t)round);
+            touch_with(registry, id(text, n), slice_of(want), (int64_t)round);
         }
         for (size_t n = 0; n < 2000; n++) {
             snprintf(want, sizeof(want), "key-%zu-%zu", round, n % 50);
@@ -133,7 +141,7 @@ Test(registry, keys_out_of_use_cost_nothing)
     char key[65];
     for (size_t n = 0; n < 70000; n++) {
         snprintf(want, sizeof(want), "key-%zu", n);
-        registry_touch(registry, SLICE_LIT("run"), slice_of(want), 0);
+        touch_with(registry, SLICE_LIT("run"), slice_of(want), 0);
     }
     registry_last_key(registry, SLICE_LIT("run"), key);
     cr_expect_str_eq(key, want);
@@ -146,11 +154,11 @@ Test(registry, ids_are_compared_to_the_end)
     char text[128];
     memset(text, 'a', sizeof(text));
     for (size_t len = 1; len <= sizeof(text); len++) {
-        cr_expect(registry_touch(registry, slice_make(text, len), KEY, 0), "%zu", len);
-        cr_expect(!registry_touch(registry, slice_make(text, len), KEY, 0), "%zu", len);
+        cr_expect(touch_with(registry, slice_make(text, len), KEY, 0), "%zu", len);
+        cr_expect(!touch_with(registry, slice_make(text, len), KEY, 0), "%zu", len);
     }
     text[127] = 'b';
-    cr_expect(registry_touch(registry, slice_make(text, 128), KEY, 0));
+    cr_expect(touch_with(registry, slice_make(text, 128), KEY, 0));
     cr_expect_eq(registry_count(registry), 129);
     registry_destroy(registry);
 }
@@ -160,9 +168,9 @@ Test(registry, takes_no_id_that_is_none)
     struct registry *registry = registry_create(10, IDLE);
     char text[129] = {0};
     char key[65];
-    cr_expect(!registry_touch(registry, SLICE_LIT(""), KEY, 0));
-    cr_expect(!registry_touch(registry, (struct slice){0}, KEY, 0));
-    cr_expect(!registry_touch(registry, slice_make(text, sizeof(text)), KEY, 0));
+    cr_expect(!touch_with(registry, SLICE_LIT(""), KEY, 0));
+    cr_expect(!touch_with(registry, (struct slice){0}, KEY, 0));
+    cr_expect(!touch_with(registry, slice_make(text, sizeof(text)), KEY, 0));
     cr_expect_eq(registry_last_key(registry, slice_make(text, sizeof(text)), key), 0);
     cr_expect_eq(registry_count(registry), 0);
     registry_destroy(registry);
@@ -232,7 +240,7 @@ static size_t bytes_a_session(size_t id_len)
     for (size_t n = 0; n < MANY; n++) {
         snprintf(text, sizeof(text), "%08zu", n);
         text[8] = 'x';
-        registry_touch(registry, slice_make(text, id_len), KEY, 0);
+        touch_with(registry, slice_make(text, id_len), KEY, 0);
     }
     size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
     cr_assert_eq(registry_count(registry), (size_t)MANY);
@@ -247,4 +255,107 @@ Test(registry, a_session_costs_no_more_than_200_bytes)
     cr_log_info("bytes a session: %zu with a 36-byte id, %zu with 128", usual, longest);
     cr_expect_leq(usual, 120);
     cr_expect_leq(longest, 200);
+}
+
+/* --- client versions ------------------------------------------------------------------------ */
+
+static void touch_version(struct registry *registry, size_t n, struct slice version, int64_t now_ns)
+{
+    char text[64];
+    const struct registry_request request = {
+        .session = id(text, n), .key_id = KEY, .version = version};
+    registry_touch(registry, &request, now_ns);
+}
+
+/* "name:sessions name:sessions …", as registry_versions tells with room for max. */
+static const char *versions(struct registry *registry, size_t max)
+{
+    static char text[8192];
+    struct registry_version rows[300];
+    size_t len = 0;
+    size_t n = registry_versions(registry, rows, max);
+    cr_assert_leq(n, max);
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s:%zu", i != 0 ? " " : "",
+                                rows[i].name, rows[i].sessions);
+    }
+    return text;
+}
+
+Test(registry, tells_versions_most_used_first)
+{
+    struct registry *registry = registry_create(100, IDLE);
+    cr_expect_str_eq(versions(registry, 8), "");
+    for (size_t n = 0; n < 6; n++) {
+        touch_version(registry, n, n < 3 ? SLICE_LIT("2.0") : SLICE_LIT("1.9"), 0);
+    }
+    touch_version(registry, 6, (struct slice){0}, 0);
+    touch_version(registry, 7, SLICE_LIT("2.0"), 0);
+    cr_expect_str_eq(versions(registry, 8), "2.0:4 1.9:3 none:1");
+    cr_expect_str_eq(versions(registry, 3), "2.0:4 1.9:3 none:1");
+    cr_expect_str_eq(versions(registry, 2), "2.0:4 other:4");
+    cr_expect_str_eq(versions(registry, 1), "other:8");
+    cr_expect_str_eq(versions(registry, 0), "");
+    registry_destroy(registry);
+}
+
+Test(registry, a_session_counts_for_the_version_it_said_last)
+{
+    struct registry *registry = registry_create(100, IDLE);
+    touch_version(registry, 1, SLICE_LIT("1.0"), 0);
+    touch_version(registry, 2, SLICE_LIT("1.0"), 0);
+    touch_version(registry, 1, SLICE_LIT("2.0"), 1);
+    cr_expect_str_eq(versions(registry, 8), "1.0:1 2.0:1");
+    touch_version(registry, 1, (struct slice){0}, 2);
+    cr_expect_str_eq(versions(registry, 8), "1.0:1 none:1");
+    touch_version(registry, 2, SLICE_LIT("2.0"), 3);
+    cr_expect_str_eq(versions(registry, 8), "2.0:1 none:1");
+    registry_expire(registry, 2 * IDLE);
+    cr_expect_str_eq(versions(registry, 8), "");
+    registry_destroy(registry);
+}
+
+Test(registry, what_is_no_version_is_other)
+{
+    struct registry *registry = registry_create(100, IDLE);
+    static const char *const said[] = {
+        "two words", "<b>", "\"", "\xff", "a\nb", "other", "123456789012345678901234567890123"};
+    for (size_t n = 0; n < sizeof(said) / sizeof(said[0]); n++) {
+        touch_version(registry, n, slice_of(said[n]), 0);
+    }
+    cr_expect_str_eq(versions(registry, 8), "other:7");
+    cr_expect_str_eq(versions(registry, 1), "other:7");
+    touch_version(registry, 100, SLICE_LIT("12345678901234567890123456789012"), 0);
+    cr_expect_str_eq(versions(registry, 2), "12345678901234567890123456789012:1 other:7");
+    registry_destroy(registry);
+}
+
+/* Whoever makes up a version a session fills 256 places and no more; what was in use stays named,
+ * and places of versions that went serve new ones. */
+Test(registry, made_up_versions_are_bounded)
+{
+    struct registry *registry = registry_create(10000, IDLE);
+    char text[64];
+    for (size_t n = 0; n < 100; n++) {
+        touch_version(registry, n, SLICE_LIT("2.0"), 0);
+    }
+    for (size_t n = 100; n < 5000; n++) {
+        snprintf(text, sizeof(text), "made-up-%zu", n);
+        touch_version(registry, n, slice_of(text), 0);
+    }
+    touch_version(registry, 5000, SLICE_LIT("2.0"), 0);
+    cr_expect_str_eq(versions(registry, 2), "2.0:101 other:4900");
+    struct registry_version rows[300];
+    cr_expect_eq(registry_versions(registry, rows, 300), 257);
+    cr_expect_str_eq(rows[256].name, "other");
+    cr_expect_eq(rows[256].sessions, 4900 - 255);
+
+    touch_version(registry, 1, SLICE_LIT("2.0"), IDLE);
+    registry_expire(registry, IDLE);
+    for (size_t n = 6000; n < 6003; n++) {
+        touch_version(registry, n, SLICE_LIT("3.0"), IDLE);
+    }
+    cr_expect_str_eq(versions(registry, 300), "3.0:3 2.0:1");
+    registry_destroy(registry);
 }
