@@ -256,7 +256,7 @@ void spool_forget_readers_except(struct spool *spool, const char *const *names, 
         memmove(spool->cursors + i, spool->cursors + i + 1,
                 (spool->n_cursors - i) * sizeof(spool->cursors[0]));
         pthread_mutex_unlock(&spool->lock);
-        LOG_INFO("spool: a destination is gone, its cursor is dropped",
+        LOG_INFO("spool: a cursor that no destination has is dropped",
                  LOG_STR("cursor", cursor.name), LOG_INT("sequence", cursor.acked));
         if (!spool_cursor_remove(spool, cursor.name)) {
             LOG_WARN("spool: a cursor file could not be removed", LOG_STR("cursor", cursor.name));
