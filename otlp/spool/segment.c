@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define VERSION 1
+#define FLAG_REUSED 1
 #define FRAME_RECORD 1
 #define HEADER_CRC_AT (SEGMENT_HEADER_LEN - 4)
 #define FRAME_CRC_AT (SEGMENT_FRAME_LEN - 4)
@@ -68,7 +69,7 @@ void segment_header_encode(const struct segment_header *header, uint8_t out[SEGM
     put64(out + 16, header->id);
     put64(out + 24, header->first_sequence);
     put64(out + 32, (uint64_t)header->made_ns);
-    put32(out + 40, 0);
+    put32(out + 40, header->reused ? FLAG_REUSED : 0);
     put32(out + HEADER_CRC_AT, segment_crc32c(0, out, HEADER_CRC_AT));
 }
 
@@ -83,6 +84,7 @@ bool segment_header_decode(const uint8_t in[SEGMENT_HEADER_LEN], struct segment_
     out->id = get64(in + 16);
     out->first_sequence = get64(in + 24);
     out->made_ns = (int64_t)get64(in + 32);
+    out->reused = (get32(in + 40) & FLAG_REUSED) != 0;
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* segment.h: the bytes of a segment file: a header, then frames, then zeros or the end of the file.
+/* segment.h: the bytes of a segment file: a header, then frames, then zeros or the end of the file;
+ * in a file that held another segment before, an end mark of zeros and remains of that one.
  *
  * All integers little-endian. CRC32C (Castagnoli) as in iSCSI; "123456789" gives 0xe3069283.
  *
@@ -9,7 +10,7 @@
  *     16  8  segment id, random                 16  8  segment id
  *     24  8  first sequence                     24  8  arrival, ns since the Unix epoch
  *     32  8  made at, ns since the Unix epoch   32  4  payload length
- *     40  4  zero                               36  4  items in the payload, 0: not known
+ *     40  4  flags (1: the file is reused)      36  4  items in the payload, 0: not known
  *     44  4  CRC32C of the 44 bytes before      40  1  signal
  *                                               41  1  session length
  *                                               42  1  key id length
@@ -20,7 +21,8 @@
  * A frame's CRC covers the part behind its header first and then the header's first 44 bytes: the
  * long part is summed by whoever brings the record, the header by the writer, who alone knows the
  * sequence. The random segment id in each frame keeps payloads that look like frames, and frames of
- * another file, from being taken for frames of this one.
+ * another file, from being taken for frames of this one. Remains of an earlier segment are told by
+ * it twice over: their sequences are below the first of this one, too.
  *
  * Pure; bytes are never cast to structs. Thread: any.
  */
@@ -37,6 +39,7 @@
 /* No payload is longer; a length that says so is damage. The largest body that can be configured is
  * half of it. */
 #define SEGMENT_PAYLOAD_MAX ((uint32_t)128 << 20)
+#define SEGMENT_END_LEN SEGMENT_FRAME_LEN /* of the end mark; less where the file ends before */
 /* Larger sequences are damage; it keeps sums of them from wrapping. */
 #define SEGMENT_SEQUENCE_MAX (UINT64_MAX / 4)
 
@@ -44,6 +47,7 @@ struct segment_header {
     uint64_t id;
     uint64_t first_sequence;
     int64_t made_ns;
+    bool reused; /* behind the frames: an end mark, then anything */
 };
 
 struct segment_frame {

@@ -200,6 +200,9 @@ void spool_close(struct spool *spool)
         return;
     }
     stop_threads(spool);
+    if (spool->spare != 0) {
+        unlinkat(spool->dir_fd, SPOOL_SPARE_NAME, 0);
+    }
     spool_stats_unregister(spool);
     close_if_open(spool->w.fd);
     close_if_open(spool->peek_scan.fd);

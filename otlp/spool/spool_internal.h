@@ -37,9 +37,11 @@
 #define SPOOL_NAME_MAX (2 * SPOOL_NAME_PART_MAX + 1) /* of a reader */
 #define SPOOL_IOV 1024                               /* IOV_MAX of Linux */
 #define SPOOL_RECENT 1024 /* commits whose arrival times are remembered */
-#define SPOOL_SEGMENT_MAX ((uint64_t)64 << 20)
+#define SPOOL_SEGMENT_MAX ((uint64_t)16 << 20)
 #define SPOOL_SEGMENT_SLACK ((uint64_t)1 << 20)
-#define SPOOL_FILE_PATH_MAX 96 /* of a file of ours, relative to the directory */
+#define SPOOL_FILE_PATH_MAX 96           /* of a file of ours, relative to the directory */
+#define SPOOL_NEW_NAME "new.seg.tmp"     /* a segment that is being made */
+#define SPOOL_SPARE_NAME "spare.seg.tmp" /* the file of one that all have passed */
 
 /* The system calls that decide about durability: tests put failing ones here. */
 struct spool_system {
@@ -88,6 +90,7 @@ struct spool_segment {
     uint64_t used;  /* readers may read up to here: what is durable */
     int64_t made_ns;
     bool closed; /* nothing will be added */
+    bool reused; /* of one found at start: its file held another before */
     struct spool_damage *damage;
     size_t n_damage;
 };
@@ -112,11 +115,12 @@ struct spool_write {
     uint64_t limit;    /* frames end at or before: size, or less after a write that failed */
     uint64_t last;     /* sequence of the last frame written */
     uint64_t next;     /* sequence of the next frame */
+    bool reused;       /* an end mark goes behind what is written */
     unsigned signals;  /* of the frames written since the last publishing */
     bool unsynced;     /* written frames wait for a sync (interval) */
     int64_t synced_ns; /* monotonic: the last sync */
-    struct spool_jobs waiting; /* taken from the queue, not yet written */
-    struct iovec iov[SPOOL_IOV];
+    struct spool_jobs waiting;   /* taken from the queue, not yet written */
+    struct iovec iov[SPOOL_IOV]; /* the last is for the end mark */
 };
 
 struct spool_recent {
@@ -151,6 +155,7 @@ struct spool {
     struct spool_segment *segments; /* by rising `first` */
     size_t n_segments, cap_segments;
     uint64_t allocated; /* bytes that segment files may take: closed ones and the whole current */
+    uint64_t spare;     /* bytes of the spare file, among the allocated; 0: there is none */
     uint64_t durable;   /* sequence of the last record that readers may read */
     struct spool_cursor *cursors;
     size_t n_cursors;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,6 +101,24 @@ static void count_freed(struct spool *spool, uint64_t bytes)
     spool->freed[0] += bytes;
 }
 
+/* A sound file that was written nearly to its end is worth keeping for the next segment. Locked. */
+static bool may_keep(const struct spool *spool, const struct spool_segment *segment)
+{
+    return spool->spare == 0 && !spool->keeper_stopping && segment->n_damage == 0 &&
+           segment->used <= spool->segment_bytes && segment->used >= spool->segment_bytes / 2;
+}
+
+/* Makes a file the spare, or, when it is not to be kept, deletes it (*kept is false then). Its old
+ * name must be gone for good before anything is written to it: a start must not find another
+ * segment's bytes under that name. */
+static bool retire(struct spool *spool, const char *name, bool *kept)
+{
+    bool moved = *kept && renameat(spool->dir_fd, name, spool->dir_fd, SPOOL_SPARE_NAME) == 0;
+    *kept = moved && fsync(spool->dir_fd) == 0;
+    return *kept || unlinkat(spool->dir_fd, moved ? SPOOL_SPARE_NAME : name, 0) == 0 ||
+           errno == ENOENT;
+}
+
 /* Locked at call and return, not between. */
 static void delete_passed(struct spool *spool)
 {
@@ -108,9 +127,10 @@ static void delete_passed(struct spool *spool)
         char name[SEGMENT_NAME_LEN + 1];
         segment_name(spool->segments[0].first, name);
         uint64_t used = spool->segments[0].used, first = spool->segments[0].first;
+        bool kept = may_keep(spool, &spool->segments[0]);
         spool_segment_drop_first(spool);
         pthread_mutex_unlock(&spool->lock);
-        bool gone = unlinkat(spool->dir_fd, name, 0) == 0 || errno == ENOENT;
+        bool gone = retire(spool, name, &kept);
         if (!gone) {
             char text[128];
             LOG_WARN("spool: a segment could not be deleted", LOG_STR("dir", spool->dir),
@@ -120,7 +140,8 @@ static void delete_passed(struct spool *spool)
         spool_stats_forget_segment(spool, first);
         pthread_mutex_lock(&spool->lock);
         if (gone) {
-            spool->allocated -= used;
+            spool->allocated -= kept ? 0 : used;
+            spool->spare = kept ? used : spool->spare;
             count_freed(spool, used);
             spool->room_freed = true;
             spool->full = false;

@@ -203,12 +203,25 @@ out:
     return resume;
 }
 
+static bool is_listed(struct spool *spool, uint64_t first)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool listed = spool_segment_of(spool, first) != NULL;
+    pthread_mutex_unlock(&spool->lock);
+    return listed;
+}
+
 /* Damage at scan.pos: the first reader that meets it sets it aside, all step over it. Zeros, or a
  * file that ends, before the limit are damage too: records were there. */
 static enum spool_read step_over(struct spool_reader *reader, uint64_t limit)
 {
     struct spool *spool = reader->spool;
     uint64_t at = reader->scan.pos;
+    if (!is_listed(spool, reader->first)) {
+        /* It went back behind what it had acknowledged: the file is another segment's by now. */
+        spool_reader_leave_segment(reader);
+        return SPOOL_READ_OK;
+    }
     pthread_mutex_lock(&spool->damage);
     uint64_t next = damage_known(reader, at, 0);
     enum spool_read outcome = SPOOL_READ_OK;

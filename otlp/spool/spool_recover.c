@@ -7,7 +7,8 @@
  *   - a header that is damaged: it is made anew from the file's name and the first sound frame;
  *     without one the file is moved to the quarantine whole;
  *   - in the newest: damage with sound frames behind it is set aside and stepped over; damage with
- *     none behind it (a torn write) is set aside and cut off.
+ *     none behind it (a torn write) is set aside and cut off; an end mark with none behind it, and
+ *     the remains of an earlier segment, are cut off.
  * Writing always goes on in a new segment. Sequences go on above everything seen: file names,
  * frames, cursors; where bytes were cut, above all that could have been in them, for a destination
  * may have seen those records.
@@ -23,6 +24,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define REUSED_TAIL_KEPT ((uint64_t)1 << 20)
 
 struct found {
     uint64_t *firsts;
@@ -63,7 +66,8 @@ static bool look_at(struct spool *spool, const char *name, struct found *found)
     static const char cursor[] = "cursor.";
     uint64_t first;
     bool is_cursor = strncmp(name, cursor, sizeof(cursor) - 1) == 0;
-    if (strcmp(name, "new.seg.tmp") == 0 || (is_cursor && ends_with(name, ".tmp"))) {
+    if (strcmp(name, SPOOL_NEW_NAME) == 0 || strcmp(name, SPOOL_SPARE_NAME) == 0 ||
+        (is_cursor && ends_with(name, ".tmp"))) {
         unlinkat(spool->dir_fd, name, 0);
         return true;
     }
@@ -149,7 +153,7 @@ static enum segment_step rebuild_header(struct spool *spool, int fd, const struc
     if (step != SEGMENT_FRAME || (after != 0 && frame.sequence >= after)) {
         return error != 0 ? SEGMENT_ERROR : SEGMENT_BAD;
     }
-    *header = (struct segment_header){frame.segment_id, first, frame.arrived_ns};
+    *header = (struct segment_header){frame.segment_id, first, frame.arrived_ns, true};
     spool_quarantine_range(spool, fd, first, 0, SEGMENT_HEADER_LEN, "segment header");
     uint8_t bytes[SEGMENT_HEADER_LEN];
     segment_header_encode(header, bytes);
@@ -214,6 +218,7 @@ static bool open_found(struct spool *spool, uint64_t first, uint64_t after,
     }
     out->id = header.id;
     out->made_ns = header.made_ns;
+    out->reused = header.reused;
     return true;
 
 leave:
@@ -240,14 +245,28 @@ static bool step_over(struct spool *spool, struct spool_segment *segment, struct
     return true;
 }
 
-/* Where the tail cannot be kept it is left in the file, outside of what is read. */
+/* Is this where the writing into a reused file ended? It was asked before whether a sound frame is
+ * behind it. */
+static bool is_end_mark(const struct spool_segment *segment, int fd, uint64_t at)
+{
+    static const uint8_t zeros[SEGMENT_END_LEN];
+    uint8_t mark[SEGMENT_END_LEN];
+    uint64_t left = segment->used - at;
+    size_t len = left < sizeof(mark) ? (size_t)left : sizeof(mark);
+    return segment->reused && read_exactly(fd, mark, len, at) && memcmp(mark, zeros, len) == 0;
+}
+
+/* Where the tail cannot be kept it is left in the file, outside of what is read. Of a reused file
+ * not all of the remains are kept with it. */
 static void cut_tail(struct spool *spool, struct spool_segment *segment, int fd, uint64_t end,
                      bool torn)
 {
     bool cut = true;
+    uint64_t most = REUSED_TAIL_KEPT + spool_frame_max(spool->options.max_payload);
     if (torn) {
+        uint64_t to = segment->reused && segment->used - end > most ? end + most : segment->used;
         saw_sequence(spool, segment->last + (segment->used - end) / SEGMENT_FRAME_LEN + 1);
-        cut = spool_quarantine_range(spool, fd, segment->first, end, segment->used, "torn tail");
+        cut = spool_quarantine_range(spool, fd, segment->first, end, to, "torn tail");
     }
     if (cut && end < segment->used && ftruncate(fd, (off_t)end) != 0) {
         LOG_WARN("spool: the tail of a segment could not be cut", LOG_STR("dir", spool->dir));
@@ -274,7 +293,8 @@ static void scan_newest(struct spool *spool, struct spool_segment *segment, int 
                   LOG_STR("dir", spool->dir), LOG_INT("offset", scan.pos));
         segment->last += (segment->used - scan.pos) / SEGMENT_FRAME_LEN + 1;
     } else {
-        cut_tail(spool, segment, fd, scan.pos, step == SEGMENT_BAD);
+        bool torn = step == SEGMENT_BAD && !is_end_mark(segment, fd, scan.pos);
+        cut_tail(spool, segment, fd, scan.pos, torn);
         if (spool_system.fdatasync(fd) != 0) {
             LOG_ERROR("spool: the newest segment could not be synced", LOG_STR("dir", spool->dir));
         }

@@ -9,6 +9,13 @@
  * Order on disk: the old segment is cut and synced; then the new one is made under a
  * temporary name, filled, synced, renamed, and the directory synced. So only the newest segment
  * can be torn.
+ *
+ * The keeper leaves one file that all have passed as a spare, and the next segment is made of it: a
+ * sync of blocks that were written before costs half of one that must also note that the blocks are
+ * written now. What the file held stays behind the new frames until they overwrite it. It is never
+ * taken for a record: the new header, with a new random id, is on disk before the file has its
+ * name, and remains have another id and sequences below that name. Where the frames end stands an
+ * end mark, written with each group; it tells remains from a torn write.
  */
 #include "otlp/spool/spool_internal.h"
 
@@ -22,8 +29,6 @@
 #include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#define TEMP_NAME "new.seg.tmp"
 
 uint64_t spool_frame_max(uint32_t max_payload)
 {
@@ -123,9 +128,10 @@ static uint64_t random_id(void)
     return id != 0 ? id : 1; /* 0 stands for a header that was not read yet */
 }
 
+/* And an end mark behind it: in a fresh file the zeros are there already. */
 static bool write_header(int fd, const struct segment_header *header)
 {
-    uint8_t bytes[SEGMENT_HEADER_LEN];
+    uint8_t bytes[SEGMENT_HEADER_LEN + SEGMENT_END_LEN] = {0};
     segment_header_encode(header, bytes);
     size_t done = 0;
     while (done < sizeof(bytes)) {
@@ -136,7 +142,7 @@ static bool write_header(int fd, const struct segment_header *header)
         }
         done += wrote > 0 ? (size_t)wrote : 0;
     }
-    return true;
+    return lseek(fd, SEGMENT_HEADER_LEN, SEEK_SET) == SEGMENT_HEADER_LEN;
 }
 
 /* Where preallocation is not to be had (old file systems, a file size limit), writes find out about
@@ -154,6 +160,21 @@ static bool preallocate(int fd, uint64_t len)
     return true;
 }
 
+static int create_new(struct spool *spool)
+{
+    unlinkat(spool->dir_fd, SPOOL_NEW_NAME, 0);
+    return openat(spool->dir_fd, SPOOL_NEW_NAME, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+                  0600);
+}
+
+static int open_spare(struct spool *spool)
+{
+    if (renameat(spool->dir_fd, SPOOL_SPARE_NAME, spool->dir_fd, SPOOL_NEW_NAME) != 0) {
+        return -1;
+    }
+    return openat(spool->dir_fd, SPOOL_NEW_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
 /* Makes the file under its name; its descriptor, or -1 and errno. *synced is false when it was the
  * sync that failed, after which errno is no matter of room. */
 static int make_file(struct spool *spool, const struct segment_header *header, uint64_t size,
@@ -162,9 +183,7 @@ static int make_file(struct spool *spool, const struct segment_header *header, u
     *synced = true;
     char name[SEGMENT_NAME_LEN + 1];
     segment_name(header->first_sequence, name);
-    unlinkat(spool->dir_fd, TEMP_NAME, 0);
-    int fd =
-        openat(spool->dir_fd, TEMP_NAME, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = header->reused ? open_spare(spool) : create_new(spool);
     if (fd < 0) {
         return -1;
     }
@@ -172,13 +191,13 @@ static int make_file(struct spool *spool, const struct segment_header *header, u
     if (made) {
         made = *synced = spool_system.fdatasync(fd) == 0;
     }
-    made = made && renameat(spool->dir_fd, TEMP_NAME, spool->dir_fd, name) == 0;
+    made = made && renameat(spool->dir_fd, SPOOL_NEW_NAME, spool->dir_fd, name) == 0;
     if (made) {
         made = *synced = fsync(spool->dir_fd) == 0;
     }
     if (!made) {
         int error = errno;
-        unlinkat(spool->dir_fd, TEMP_NAME, 0);
+        unlinkat(spool->dir_fd, SPOOL_NEW_NAME, 0);
         close(fd);
         errno = error;
         return -1;
@@ -186,12 +205,47 @@ static int make_file(struct spool *spool, const struct segment_header *header, u
     return fd;
 }
 
+/* The spare is used up, or of no use. */
+static void forget_spare(struct spool *spool)
+{
+    unlinkat(spool->dir_fd, SPOOL_SPARE_NAME, 0);
+    pthread_mutex_lock(&spool->lock);
+    spool->allocated -= spool->spare;
+    spool->spare = 0;
+    pthread_mutex_unlock(&spool->lock);
+}
+
+static bool has_spare(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    bool has = spool->spare != 0;
+    pthread_mutex_unlock(&spool->lock);
+    return has;
+}
+
+/* Of the spare if there is one, else, or when that cannot be had, of a fresh file. */
+static int make_or_reuse(struct spool *spool, struct segment_header *header, uint64_t size,
+                         bool *synced)
+{
+    int fd = -1;
+    *synced = true;
+    header->reused = has_spare(spool);
+    if (header->reused) {
+        fd = make_file(spool, header, size, synced);
+        int error = errno;
+        forget_spare(spool);
+        errno = error;
+        header->reused = fd >= 0;
+    }
+    return fd >= 0 || !*synced ? fd : make_file(spool, header, size, synced);
+}
+
 static enum spool_room make_segment(struct spool *spool, uint64_t size)
 {
     struct spool_write *w = &spool->w;
-    struct segment_header header = {random_id(), w->next, clock_wall_ns()};
+    struct segment_header header = {random_id(), w->next, clock_wall_ns(), false};
     bool synced;
-    int fd = make_file(spool, &header, size, &synced);
+    int fd = make_or_reuse(spool, &header, size, &synced);
     if (fd < 0) {
         bool room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EMFILE ||
                     errno == ENFILE || errno == ENOMEM;
@@ -223,6 +277,7 @@ static enum spool_room make_segment(struct spool *spool, uint64_t size)
     w->first = w->next;
     w->end = SEGMENT_HEADER_LEN;
     w->size = w->limit = size;
+    w->reused = header.reused;
     w->last = w->next - 1;
     return SPOOL_ROOM;
 }
@@ -258,13 +313,17 @@ static uint64_t size_on_disk(struct spool *spool)
 enum spool_room spool_segment_roll(struct spool *spool)
 {
     struct spool_write *w = &spool->w;
+    uint64_t size = size_on_disk(spool);
+    if (size < spool->segment_bytes && has_spare(spool)) {
+        forget_spare(spool); /* what the file system has is to be seen, and shared with others */
+        size = size_on_disk(spool);
+    }
     pthread_mutex_lock(&spool->lock);
-    uint64_t after = spool->allocated + spool->segment_bytes;
+    uint64_t after = spool->allocated - spool->spare + spool->segment_bytes;
     if (w->fd >= 0) {
         after = after - w->size + w->end;
     }
     pthread_mutex_unlock(&spool->lock);
-    uint64_t size = size_on_disk(spool);
     if (after > spool->options.max_bytes || size == 0) {
         return SPOOL_NO_ROOM;
     }

@@ -65,7 +65,7 @@ static int gather(struct spool *spool, struct spool_job **job, uint64_t *end, ui
 {
     struct spool_write *w = &spool->w;
     int n = 0;
-    while (*job != NULL && n < SPOOL_IOV && (*job)->frame.total <= w->limit - *end) {
+    while (*job != NULL && n < SPOOL_IOV - 1 && (*job)->frame.total <= w->limit - *end) {
         (*job)->frame.sequence = (*sequence)++;
         (*job)->frame.segment_id = w->id;
         segment_frame_encode(&(*job)->frame, (*job)->body_crc, (*job)->bytes);
@@ -170,6 +170,28 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
     return outcome == SPOOL_DURABLE;
 }
 
+/* Writes the gathered frames, which end at `end`, and in a reused file the end mark behind them:
+ * the next write begins at the mark. Returns the frames' bytes written, and 0 or the errno that
+ * ended it. */
+static uint64_t write_frames(struct spool_write *w, int n, uint64_t end, int *error)
+{
+    static const uint8_t zeros[SEGMENT_END_LEN];
+    uint64_t frames = 0;
+    for (int i = 0; i < n; i++) {
+        frames += w->iov[i].iov_len;
+    }
+    uint64_t left = w->reused ? w->size - end : 0;
+    size_t mark = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
+    if (mark != 0) {
+        w->iov[n++] = (struct iovec){(void *)(uintptr_t)zeros, mark};
+    }
+    uint64_t wrote = write_all(w->fd, w->iov, n, error);
+    if (*error == 0 && mark != 0 && lseek(w->fd, (off_t)end, SEEK_SET) < 0) {
+        *error = errno;
+    }
+    return wrote < frames ? wrote : frames;
+}
+
 enum spool_room spool_write_group(struct spool *spool)
 {
     struct spool_write *w = &spool->w;
@@ -182,7 +204,7 @@ enum spool_room spool_write_group(struct spool *spool)
         if (n == 0) {
             break;
         }
-        uint64_t wrote = write_all(w->fd, w->iov, n, &error);
+        uint64_t wrote = write_frames(w, n, end, &error);
         take_written(w, wrote, &written);
     }
     bool whole = true;

@@ -35,7 +35,8 @@ Test(segment, crc_is_crc32c)
 
 Test(segment, a_header_comes_back_and_no_flipped_bit_passes)
 {
-    struct segment_header header = {ID, 42, 1700000000123456789}, out;
+    struct segment_header header = {.id = ID, .first_sequence = 42, .made_ns = 1700000000123456789};
+    struct segment_header out;
     uint8_t bytes[SEGMENT_HEADER_LEN];
     segment_header_encode(&header, bytes);
     cr_assert_arr_eq(bytes, "SIGPSEG\n\x01\0\0\0\x30\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11\x2a",

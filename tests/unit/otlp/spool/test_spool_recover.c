@@ -119,7 +119,7 @@ static void flip_everything(bool newest)
     size_t len;
     uint64_t offsets[4], numbers[8];
     char *bytes = one_segment(3, &len, name, offsets);
-    struct segment_header header = {77, 1000, 0};
+    struct segment_header header = {.id = 77, .first_sequence = 1000};
     uint8_t empty[SEGMENT_HEADER_LEN];
     segment_header_encode(&header, empty);
     path_in(&f, "00000000000003e8.seg", later);
@@ -165,7 +165,7 @@ Test(recover, a_damaged_record_does_not_hold_its_segment_back)
     size_t len;
     uint64_t offsets[4], sequence;
     char *bytes = one_segment(3, &len, name, offsets);
-    struct segment_header header = {77, 1000, 0};
+    struct segment_header header = {.id = 77, .first_sequence = 1000};
     uint8_t empty[SEGMENT_HEADER_LEN];
     segment_header_encode(&header, empty);
     bytes[len - 1] ^= 1;
