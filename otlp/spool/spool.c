@@ -119,7 +119,11 @@ static void init_locks(struct spool *spool)
     pthread_cond_init(&spool->work, &monotonic);
     pthread_cond_init(&spool->chores, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&spool->lock, NULL);
+    pthread_mutexattr_t adaptive; /* it is held for so short that a sleep costs more */
+    pthread_mutexattr_init(&adaptive);
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&spool->lock, &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
     pthread_mutex_init(&spool->cursor_files, NULL);
     pthread_mutex_init(&spool->damage, NULL);
     pthread_mutex_init(&spool->peek, NULL);

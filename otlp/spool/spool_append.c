@@ -228,7 +228,7 @@ static enum spool_outcome enqueue(struct spool *spool, struct spool_jobs *from)
     enum spool_outcome outcome = SPOOL_DURABLE;
     int64_t deadline = clock_mono_ns() + spool->options.wait_ns;
     pthread_mutex_lock(&spool->lock);
-    bool idle = spool->queue.head == NULL;
+    bool idle = spool->queue.head == NULL && !spool->gathering;
     while (from->head != NULL && outcome == SPOOL_DURABLE) {
         uint32_t size = from->head->frame.total;
         if (spool->stopping) {
@@ -374,6 +374,7 @@ void spool_jobs_answer(struct spool *spool, struct spool_jobs *jobs, enum spool_
     }
     size_t n = uncount(spool, jobs, outcome);
     if (outcome == SPOOL_DURABLE) {
+        spool->w.group = n;
         metric_add(spool->records, n);
     } else {
         count_refused(spool, outcome, n);

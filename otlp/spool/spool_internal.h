@@ -115,10 +115,13 @@ struct spool_write {
     uint64_t limit;    /* frames end at or before: size, or less after a write that failed */
     uint64_t last;     /* sequence of the last frame written */
     uint64_t next;     /* sequence of the next frame */
+    size_t group;      /* records of the last commit */
     bool reused;       /* an end mark goes behind what is written */
     unsigned signals;  /* of the frames written since the last publishing */
     bool unsynced;     /* written frames wait for a sync (interval) */
     int64_t synced_ns; /* monotonic: the last sync */
+    bool wake_due;     /* readers are to be told of what was published */
+    int64_t woken_ns;  /* monotonic: they were told last */
     struct spool_jobs waiting;   /* taken from the queue, not yet written */
     struct iovec iov[SPOOL_IOV]; /* the last is for the end mark */
 };
@@ -149,6 +152,7 @@ struct spool {
     /* locked */
     struct spool_jobs queue;
     uint64_t queued_bytes; /* of all jobs not yet answered */
+    bool gathering;        /* the writer wakes by itself, soon */
     bool stopping, keeper_stopping, failed, room_freed, keeper_due;
     bool full;                      /* records were refused and nothing was taken since */
     bool no_room;                   /* records wait, or were refused, for lack of room on disk */

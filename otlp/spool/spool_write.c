@@ -164,9 +164,7 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
         }
     }
     spool_jobs_answer(spool, written, outcome);
-    if (outcome == SPOOL_DURABLE && !w->unsynced) {
-        spool_readers_wake(spool);
-    }
+    w->wake_due = w->wake_due || (outcome == SPOOL_DURABLE && !w->unsynced);
     return outcome == SPOOL_DURABLE;
 }
 
