@@ -1,6 +1,6 @@
-/* Four producers, two readers at different pace, a third for one signal, somebody asking for stats:
- * for ThreadSanitizer, and a check that each record comes out of each reader once, whole, in one
- * order. A plain program: 0 is good. */
+/* Four producers (two of them with appenders), two readers at different pace, a third for one
+ * signal, somebody asking for stats: for ThreadSanitizer, and a check that each record comes out of
+ * each reader once, whole, in one order. A plain program: 0 is good. */
 #include "../unit/otlp/spool/spool_fixture.h"
 
 #include <stdatomic.h>
@@ -13,9 +13,45 @@ static struct fixture f;
 static struct answers answers = ANSWERS_INIT;
 static atomic_bool over;
 
+static void take_tickets(void *arg, struct spool_ticket *tickets)
+{
+    while (tickets != NULL) {
+        struct spool_ticket *ticket = tickets;
+        tickets = ticket->next;
+        answers_take(arg, ticket->outcome);
+        free(ticket);
+    }
+}
+
+/* Closes its appender as soon as all came back: the writer may be about to return from telling. */
+static void produce_together(uint64_t me)
+{
+    struct answers mine = ANSWERS_INIT;
+    struct spool_appender *appender = spool_appender_open(f.spool, take_tickets, &mine);
+    for (uint64_t i = 0; i < EACH; i++) {
+        struct spool_record record;
+        char session[SPOOL_SESSION_MAX], payload[FIXTURE_PAYLOAD_MAX];
+        uint64_t number = me * EACH + i + 1;
+        record_make(number, record_len(number), &record, session, payload);
+        spool_appender_add(appender, &record, malloc(sizeof(struct spool_ticket)));
+        if (i % 13 == 0 || i + 1 == EACH) {
+            spool_appender_flush(appender);
+        }
+    }
+    answers_wait(&mine, EACH);
+    spool_appender_close(appender);
+    for (uint64_t i = 0; i < EACH; i++) {
+        answers_take(&answers, i < mine.n[SPOOL_DURABLE] ? SPOOL_DURABLE : SPOOL_FULL);
+    }
+}
+
 static void *produce(void *arg)
 {
     uint64_t me = *(const uint64_t *)arg;
+    if (me % 2 != 0) {
+        produce_together(me);
+        return NULL;
+    }
     for (uint64_t i = 0; i < EACH; i++) {
         uint64_t number = me * EACH + i + 1;
         append_len(&f, &answers, number, record_len(number));
