@@ -17,7 +17,7 @@ SLOW_S = 0.3  # what a sync takes here
 def slow(module_house):
     """A gateway whose disk is slow, so that there is a while to do it in."""
     return module_house.gateway(
-        wrap=["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
+        wrap=["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
         + ["-e", f"inject=fdatasync:delay_enter={int(SLOW_S * 1e6)}"]
     )
 
@@ -65,10 +65,9 @@ def test_clients_that_go_are_stored_all_the_same(slow, reset):
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             sock.sendall(request(f"gone.{reset}.{i}"))
-    wait_until(lambda: slow.stored() > stored, 10, "the disk")
-    assert wire.get(slow.port, "/health/live").status == 200
-    if not reset:  # a reset may overtake the request
+    if not reset:  # a reset may overtake its request
         wait_until(lambda: slow.stored() == stored + 20, 10, "all of them")
+    assert slow.send("metrics", payload.metrics(name=f"stays.{reset}")).status == 200
 
 
 def cpu_seconds(gateway):
@@ -84,4 +83,4 @@ def test_a_client_that_talks_early_costs_no_processor(slow):
         sock.sendall(b"POST ")
         before = cpu_seconds(slow)
         assert wire.read_answer(sock).status == 200
-        assert cpu_seconds(slow) - before < SLOW_S / 4
+        assert cpu_seconds(slow) - before < SLOW_S / 10
