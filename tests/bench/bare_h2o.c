@@ -1,5 +1,6 @@
 /* bare_h2o.c: the floor of the comparison: libh2o with a handler that answers 200 to everything,
- * and nothing else. Also the sink behind HAProxy and behind sigpost's exporter.
+ * and nothing else. Also the sink behind HAProxy and behind sigpost's exporter, which counts what
+ * comes: GET /count answers with the number of resources in all bodies.
  *
  *     bare_h2o PORT WORKERS          ends on SIGTERM
  */
@@ -8,6 +9,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,16 +19,56 @@ struct loop {
     h2o_accept_ctx_t accept;
 };
 
+static _Atomic unsigned long resources;
+
+/* Fields of the outermost message, all of them length-delimited in an export; 0 for what is none.
+ * The bench's exports have one each. */
+static unsigned long count_resources(h2o_iovec_t body)
+{
+    unsigned long n = 0;
+    for (size_t at = 0; at < body.len; n++) {
+        size_t len = 0;
+        unsigned shift = 0;
+        if ((body.base[at++] & 7) != 2) {
+            return 0;
+        }
+        while (at < body.len && (body.base[at] & 0x80) != 0 && shift < 28) {
+            len |= (size_t)(body.base[at++] & 0x7f) << shift;
+            shift += 7;
+        }
+        if (at == body.len || shift == 28) {
+            return 0;
+        }
+        len |= (size_t)(body.base[at++] & 0x7f) << shift;
+        if (len > body.len - at) {
+            return 0;
+        }
+        at += len;
+    }
+    return n;
+}
+
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     (void)self;
+    char text[24] = "";
+    if (h2o_memis(req->path.base, req->path.len, H2O_STRLIT("/count"))) {
+        snprintf(text, sizeof(text), "%lu", atomic_load(&resources));
+    }
     req->res.status = 200;
     req->res.reason = "OK";
-    req->res.content_length = 0;
+    req->res.content_length = strlen(text);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
                    H2O_STRLIT("application/x-protobuf"));
-    h2o_send_inline(req, "", 0);
+    h2o_send_inline(req, text, strlen(text));
     return 0;
+}
+
+/* A sink has one thread and looks at bodies; the floor does not. */
+static int on_request_counted(h2o_handler_t *self, h2o_req_t *req)
+{
+    atomic_fetch_add(&resources, count_resources(req->entity));
+    return on_request(self, req);
 }
 
 static void on_accept(h2o_socket_t *listener, const char *error)
@@ -76,7 +118,7 @@ int main(int argc, char **argv)
         h2o_config_register_host(&config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     h2o_handler_t *handler =
         h2o_create_handler(h2o_config_register_path(host, "/", 0), sizeof(*handler));
-    handler->on_req = on_request;
+    handler->on_req = atoi(argv[2]) == 1 ? on_request_counted : on_request;
     pthread_t thread;
     for (int i = 0; i < atoi(argv[2]); i++) {
         struct loop *loop = calloc(1, sizeof(*loop));
