@@ -173,7 +173,7 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
  * ended it. */
 static uint64_t write_frames(struct spool_write *w, int n, uint64_t end, int *error)
 {
-    static const uint8_t zeros[SEGMENT_END_LEN];
+    static uint8_t zeros[SEGMENT_END_LEN]; /* never written: writev takes no const */
     uint64_t frames = 0;
     for (int i = 0; i < n; i++) {
         frames += w->iov[i].iov_len;
@@ -181,7 +181,7 @@ static uint64_t write_frames(struct spool_write *w, int n, uint64_t end, int *er
     uint64_t left = w->reused ? w->size - end : 0;
     size_t mark = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
     if (mark != 0) {
-        w->iov[n++] = (struct iovec){(void *)(uintptr_t)zeros, mark};
+        w->iov[n++] = (struct iovec){zeros, mark};
     }
     uint64_t wrote = write_all(w->fd, w->iov, n, error);
     if (*error == 0 && mark != 0 && lseek(w->fd, (off_t)end, SEEK_SET) < 0) {

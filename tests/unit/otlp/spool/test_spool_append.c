@@ -216,7 +216,7 @@ static void *append_own(void *arg)
     box_init(&box);
     struct spool_appender *appender = spool_appender_open(f.spool, take, &box);
     for (uint64_t i = 1; i <= MANY / 2; i++) {
-        add(appender, &items[i], me * MANY + i, record_len(i));
+        add(appender, &items[i], (uint64_t)me * MANY + i, record_len(i));
         if (i % (7 + me) == 0) {
             spool_appender_flush(appender);
         }

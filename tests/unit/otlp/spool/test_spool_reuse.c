@@ -310,7 +310,7 @@ Test(reuse, a_killed_process_loses_nothing_it_promised)
         if (child == 0) {
             run_until_killed(from);
         }
-        while (shared->durable < from + 1500 + round * 37U) {
+        while (shared->durable < from + 1500 + (uint64_t)round * 37) {
             usleep(200);
         }
         kill(child, SIGKILL);
