@@ -102,7 +102,7 @@ void repeats_destroy(struct repeats *repeats)
  * parts. */
 struct repeat_id repeats_hash(const struct repeats *repeats, const struct slice *parts, size_t n)
 {
-    struct repeat_id id;
+    struct repeat_id id = {{0, 0}};
     uint64_t hashes[REPEATS_PARTS_MAX][2];
     n = n < REPEATS_PARTS_MAX ? n : REPEATS_PARTS_MAX;
     for (size_t i = 0; i < n; i++) {
