@@ -64,3 +64,14 @@ void counters_payload(const struct counters *counters, enum signal signal, enum 
     metric_add(counters->items[signal], items);
     metric_add(counters->bytes, bytes);
 }
+
+void counters_totals(const struct counters *counters, uint64_t *requests, uint64_t *items)
+{
+    *requests = *items = 0;
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        *items += (uint64_t)metric_value(counters->items[i]);
+        for (unsigned j = 0; j < ENCODING_COUNT; j++) {
+            *requests += (uint64_t)metric_value(counters->requests[i][j]);
+        }
+    }
+}

@@ -32,4 +32,7 @@ void counters_signature_age(const struct counters *counters, int64_t age_s);
 void counters_payload(const struct counters *counters, enum signal signal, enum encoding encoding,
                       uint64_t items, uint64_t bytes);
 
+/* All payloads and items so far. */
+void counters_totals(const struct counters *counters, uint64_t *requests, uint64_t *items);
+
 #endif

@@ -90,10 +90,12 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
     gateway->session_rate = rate_limit_create(config->rate.per_session, config->rate.burst);
     gateway->pages = page_store_create(config->templates.dir);
+    gateway->history = history_create();
     gateway->lease = lease_create(config->session.max_tracked);
     gateway->repeats = repeats_create(REPEATS_KEPT, REPEATS_WINDOW_NS);
     if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||
-        gateway->rate_limit == NULL || gateway->session_rate == NULL || gateway->pages == NULL) {
+        gateway->rate_limit == NULL || gateway->session_rate == NULL || gateway->pages == NULL ||
+        gateway->history == NULL) {
         return result_fail(why, "out of memory");
     }
     return true;
@@ -239,6 +241,7 @@ void gateway_close(struct gateway *gateway)
 {
     bearer_close(gateway->bearer);
     page_store_destroy(gateway->pages);
+    history_destroy(gateway->history);
     rate_limit_destroy(gateway->session_rate);
     rate_limit_destroy(gateway->rate_limit);
     if (gateway->repeats != NULL) {

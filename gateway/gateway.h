@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "gateway/body.h"
 #include "gateway/counters.h"
+#include "gateway/history.h"
 #include "gateway/lobby_keeper.h"
 #include "gateway/page_store.h"
 #include "gateway/rate_limit.h"
@@ -46,6 +47,7 @@ struct gateway {
     struct rate_limit *rate_limit;   /* of addresses */
     struct rate_limit *session_rate; /* of sessions */
     struct page_store *pages;
+    struct history *history;
     struct spool *spool;
     struct destination *destinations[GATEWAY_DESTINATIONS_MAX];
     size_t n_destinations;

@@ -39,6 +39,18 @@ static void look(struct gateway *gateway, struct health *out)
     }
 }
 
+void health_look(struct gateway *gateway, struct pipeline *out)
+{
+    struct health health;
+    look(gateway, &health);
+    *out = (struct pipeline){
+        .collector_ok = health.collector_ok,
+        .spool_ok = !health.spool.failed && !health.spool.full,
+        .oldest_s = health.spool_oldest_s,
+        .n_waiting = health.spool.pending_records,
+    };
+}
+
 /* Why a readiness probe should say no; empty when it should not. The worst comes first. */
 static const char *find_reason(struct gateway *gateway, const struct health *health)
 {

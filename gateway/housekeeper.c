@@ -130,6 +130,13 @@ static bool take_signal(struct housekeeper *self)
     return true;
 }
 
+static void note_history(struct gateway *gateway, int64_t now_ns)
+{
+    uint64_t requests, items;
+    counters_totals(&gateway->counters, &requests, &items);
+    history_note(gateway->history, requests, items, now_ns);
+}
+
 static void tick(struct housekeeper *self)
 {
     struct gateway *gateway = self->gateway;
@@ -139,6 +146,7 @@ static void tick(struct housekeeper *self)
     lease_expire(gateway->lease, now_ns);
     lobby_expire(lobby_keeper_lock(gateway->lobby), now_ns);
     lobby_keeper_unlock(gateway->lobby);
+    note_history(gateway, now_ns);
     page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
     look_at_keys(self); /* events do not come from network file systems and shared folders */
 }

@@ -2,8 +2,8 @@
 #include "gateway/pages.h"
 
 #include "base/clock.h"
+#include "gateway/page_policy.h"
 #include "gateway/reply.h"
-#include "gateway/session_cookie.h"
 
 #include <time.h>
 
@@ -49,23 +49,34 @@ void page_add_common(struct worker *worker, struct page_variables *variables,
     page_add_text(variables, "base", slice_of(gateway_config(worker->gateway)->server.base_path));
 }
 
+static void add_header(h2o_req_t *req, const char *lower, const char *name, struct slice value)
+{
+    h2o_iovec_t kept = h2o_strdup(&req->pool, value.data, value.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, lower, strlen(lower), 0, name, kept.base,
+                          kept.len);
+}
+
+/* builtin: what page_store_render returned. */
+static void add_policy(struct worker *worker, h2o_req_t *req, const char *builtin)
+{
+    struct buf policy = BUF_INIT;
+    buf_append_str(&policy, builtin != NULL ? builtin : PAGE_POLICY_OWN);
+    if (builtin != NULL) {
+        page_policy_form(gateway_config(worker->gateway)->session.redirect, &policy);
+    }
+    add_header(req, "content-security-policy", "Content-Security-Policy", buf_slice(&policy));
+    add_header(req, "x-content-type-options", "X-Content-Type-Options", SLICE_LIT("nosniff"));
+    add_header(req, "referrer-policy", "Referrer-Policy", SLICE_LIT("same-origin"));
+    buf_free(&policy);
+}
+
 void page_reply(struct worker *worker, h2o_req_t *req, int status, enum page page,
                 const struct page_variables *variables)
 {
     struct buf body = BUF_INIT;
-    page_store_render(worker->gateway->pages, page, variables->all, variables->n, &body);
+    add_policy(
+        worker, req,
+        page_store_render(worker->gateway->pages, page, variables->all, variables->n, &body));
     reply_body(req, status, SLICE_LIT("text/html; charset=utf-8"), buf_slice(&body));
     buf_free(&body);
-}
-
-void pages_index(struct worker *worker, h2o_req_t *req)
-{
-    struct page_variables variables = {.n = 0};
-    struct lobby_view view;
-    bool repeated;
-    struct slice id = session_cookie_read(req, &repeated);
-    lobby_look(lobby_keeper_lock(worker->gateway->lobby), id, clock_mono_ns(), &view);
-    lobby_keeper_unlock(worker->gateway->lobby);
-    page_add_common(worker, &variables, &view);
-    page_reply(worker, req, 200, PAGE_INDEX, &variables);
 }

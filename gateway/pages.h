@@ -20,11 +20,8 @@ void page_add_bool(struct page_variables *variables, const char *name, bool valu
 void page_add_common(struct worker *worker, struct page_variables *variables,
                      const struct lobby_view *view);
 
-/* Answers with the page. */
+/* Answers with the page, and with what a browser may do for it (page_policy.h). */
 void page_reply(struct worker *worker, h2o_req_t *req, int status, enum page page,
                 const struct page_variables *variables);
-
-/* GET /: the index. A sign of life of who waits in line. */
-void pages_index(struct worker *worker, h2o_req_t *req);
 
 #endif

@@ -7,9 +7,9 @@
 #include "gateway/forward_auth.h"
 #include "gateway/health.h"
 #include "gateway/http.h"
+#include "gateway/index_page.h"
 #include "gateway/ingest.h"
 #include "gateway/lobby_routes.h"
-#include "gateway/pages.h"
 #include "gateway/presence_routes.h"
 #include "gateway/reply.h"
 
@@ -34,7 +34,7 @@ static const struct route routes[] = {
     {PATH("/v1/traces"), "POST", NULL, ingest_handle, true},
     {PATH("/v1/logs"), "POST", NULL, ingest_handle, true},
     {PATH("/v1development/profiles"), "POST", NULL, ingest_handle, true},
-    {PATH("/"), "GET, HEAD, POST", pages_index, ingest_handle, false},
+    {PATH("/"), "GET, HEAD, POST", index_page_get, ingest_handle, false},
     {PATH("/auth"), NULL, forward_auth_handle, NULL, false},
     {PATH("/health"), "GET, HEAD", health_get, NULL, false},
     {PATH("/health/live"), "GET, HEAD", health_get_live, NULL, false},
