@@ -45,8 +45,6 @@ static void add_places(struct page_variables *variables, const struct lobby_view
     page_draw_places(&texts->free, used, all - used, false);
     page_add_number(variables, "places_width", width);
     page_add_number(variables, "places_height", height);
-    page_add_number(variables, "places_view_width", width + 2);
-    page_add_number(variables, "places_view_height", height + 2);
     page_add_text(variables, "places_taken", buf_slice(&texts->taken));
     page_add_text(variables, "places_held", buf_slice(&texts->held));
     page_add_text(variables, "places_free", buf_slice(&texts->free));
@@ -83,11 +81,22 @@ static void add_history(struct worker *worker, struct page_variables *variables,
     page_add_text(variables, "spark_items", buf_slice(&texts->items));
 }
 
+/* Destinations that keep series here, and tell of them on a scrape, are none. */
+static int64_t count_collectors(const struct gateway *gateway)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < gateway->n_destinations; i++) {
+        n += gateway->destinations[i]->ops->render == NULL ? 1 : 0;
+    }
+    return n;
+}
+
 static void add_pipeline(struct worker *worker, struct page_variables *variables)
 {
     struct pipeline pipeline;
     health_look(worker->gateway, &pipeline);
     page_add_number(variables, "destinations", (int64_t)worker->gateway->n_destinations);
+    page_add_number(variables, "collectors", count_collectors(worker->gateway));
     page_add_bool(variables, "collector_ok", pipeline.collector_ok);
     page_add_bool(variables, "spool_ok", pipeline.spool_ok);
     page_add_number(variables, "spool_seconds", pipeline.oldest_s);

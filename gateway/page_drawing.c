@@ -3,6 +3,7 @@
 
 #define PITCH 36
 #define SIDE 28
+#define OUTLINE 2
 #define PER_ROW 10
 #define STEP 2
 #define TOP 2
@@ -29,8 +30,8 @@ void page_draw_places(struct buf *out, unsigned first, unsigned n, bool taken)
 void page_places_size(unsigned n, unsigned *width, unsigned *height)
 {
     unsigned columns = n < PER_ROW ? n : PER_ROW;
-    *width = columns * PITCH - (PITCH - SIDE);
-    *height = (n + PER_ROW - 1) / PER_ROW * PITCH - (PITCH - SIDE);
+    *width = columns * PITCH - (PITCH - SIDE) + OUTLINE;
+    *height = (n + PER_ROW - 1) / PER_ROW * PITCH - (PITCH - SIDE) + OUTLINE;
 }
 
 static void draw_point(struct buf *out, size_t x, uint64_t value, uint64_t peak)

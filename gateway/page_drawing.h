@@ -15,7 +15,8 @@
  * 28 with a gap of 8, ten in a row. With a person in each when `taken`. */
 void page_draw_places(struct buf *out, unsigned first, unsigned n, bool taken);
 
-/* Width and height of `n` places, at least one. */
+/* Width and height of `n` places, at least one, with room for an outline: the upper left corner is
+ * at -1,-1. */
 void page_places_size(unsigned n, unsigned *width, unsigned *height);
 
 #define PAGE_LINE_POINTS 60

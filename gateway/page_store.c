@@ -74,10 +74,12 @@ static void tell(const char *dir, enum page page, const struct page_mark *mark, 
         LOG_INFO("page template loaded", LOG_STR("file", path));
     }
     if (loaded && page_mark_is_foreign(mark)) {
-        LOG_WARN("page template or its directory belongs to another user, who may change our "
-                 "pages; run: chown -R root the directory",
-                 LOG_STR("file", path), LOG_INT("owner", mark->owner),
-                 LOG_INT("directory_owner", mark->dir_owner));
+        struct result foreign = RESULT_INIT;
+        result_fail(&foreign,
+                    "%s: uid %u owns it and uid %u its directory, and may change our pages; run: "
+                    "chown root %s %s",
+                    path, (unsigned)mark->owner, (unsigned)mark->dir_owner, dir, path);
+        LOG_WARN("page template belongs to another user", LOG_STR("why", foreign.text));
     }
 }
 

@@ -27,7 +27,8 @@ export class Visitors {
   watch(page) {
     const isForeign = (request) => {
       const {protocol, origin} = new URL(request.url());
-      return protocol !== 'data:' && origin !== new URL(page.url()).origin;
+      return protocol !== 'data:' && !request.isNavigationRequest() &&
+        origin !== new URL(page.url()).origin;
     };
     page.on('response', (response) => {
       if (isForeign(response.request())) { this.wrong.push(`a request to ${response.url()}`); }
