@@ -1,8 +1,10 @@
 """deploy/prometheus by Prometheus' own checkers, and the way from an alert to what to do."""
 
 import re
+import shutil
 import subprocess
 
+import pytest
 import yaml
 from harness.process import TREE
 
@@ -20,10 +22,26 @@ def alerts():
     return group["rules"]
 
 
-def test_the_configuration_and_its_rules_are_valid():
-    code, said = promtool("check", "config", PROMETHEUS / "prometheus.yml")
+@pytest.mark.parametrize("place", [".", "host"])
+def test_the_configuration_and_its_rules_are_valid(place, tmp_path):
+    shutil.copy(PROMETHEUS / place / "prometheus.yml", tmp_path)
+    shutil.copytree(PROMETHEUS / "rules", tmp_path / "rules")
+    code, said = promtool("check", "config", tmp_path / "prometheus.yml")
     assert code == 0, said
     assert "SUCCESS: 2 rule files found" in said
+
+
+def test_on_one_host_the_same_is_scraped_but_for_the_collector():
+    shipped, host = (
+        yaml.safe_load((PROMETHEUS / place / "prometheus.yml").read_text()) for place in (".", "host")
+    )
+    jobs = [job for job in shipped["scrape_configs"] if "collector" not in job["job_name"]]
+    for job in jobs:
+        job["static_configs"] = [{"targets": ["localhost:8080"]}]
+    assert host["scrape_configs"] == jobs
+    assert {key: host[key] for key in ("global", "rule_files")} == {
+        key: shipped[key] for key in ("global", "rule_files")
+    }
 
 
 def test_the_rules_do_what_they_say():
