@@ -5,11 +5,13 @@ A fenced block of a Markdown page takes part by what stands behind its language:
     ```sh run          is run by bash; a command that fails, fails the test
     ```sh fails        is run, and must fail
     ```yaml run        the `run: |` scripts in it are run
+    ```python run      is run by python3
+    ```sh bare         is run in a bare Debian, by test_newcomer.py
     ```text shown      is what the block before it printed: line for line, in order, other lines may
                        stand between; … stands for anything within a line
 
 All blocks of a page run in one shell, in order: variables and files are there in the next one.
-`localhost:8080` in a command is the gateway of the test.
+`localhost:8080` in a command is the gateway of the test. test_docs.py says what else each page finds.
 """
 
 import os
@@ -48,18 +50,29 @@ def _run_scripts(yaml):
     return "\n".join("\n".join(script) for script in scripts)
 
 
+_FENCE = re.compile(r"^```(\w+) (\w+)\n(.*?)^```$", re.M | re.S)
+
+
+def scripts(path, language, how="run"):
+    """What the blocks of a page with that mark hold."""
+    return [text for *mark, text in _FENCE.findall(path.read_text()) if mark == [language, how]]
+
+
 def blocks(path):
-    """The blocks of a page that are run."""
+    """The blocks of a page that are run beside a gateway."""
     found = []
-    pattern = re.compile(r"^```(\w+) (\w+)\n(.*?)^```$", re.M | re.S)
     text = path.read_text()
-    for match in pattern.finditer(text):
+    for match in _FENCE.finditer(text):
         language, how, content = match.groups()
+        if (language, how) == ("sh", "bare"):
+            continue
         line = text.count("\n", 0, match.start()) + 1
         if (language, how) in (("sh", "run"), ("sh", "fails")):
             found.append(Block(line, content, fails=how == "fails"))
         elif (language, how) == ("yaml", "run"):
             found.append(Block(line, _run_scripts(content)))
+        elif (language, how) == ("python", "run"):
+            found.append(Block(line, f"python3 - <<'PYTHON'\n{content}PYTHON"))
         elif (language, how) == ("text", "shown"):
             found[-1].shown = content.splitlines()
         else:
@@ -68,10 +81,17 @@ def blocks(path):
     return found
 
 
-def _script(found, port):
+def is_marked(path):
+    """Whether a page has blocks that are run beside a gateway."""
+    return any(how not in ("bare", "shown") for _, how, _ in _FENCE.findall(path.read_text()))
+
+
+def _script(found, changes):
     parts = ["set -euo pipefail"]
     for number, block in enumerate(found):
-        body = block.script.replace("localhost:8080", f"127.0.0.1:{port}")
+        body = block.script
+        for old, new in changes.items():
+            body = body.replace(old, str(new))
         parts.append(f"printf '\\n{_MARK}{number}\\n'")
         if block.fails:
             parts.append(f"set +e; (set -e\n{body}); failed=$?; set -e; [ $failed != 0 ]")
@@ -95,13 +115,15 @@ def place_programs(gateway, place, **fakes):
     return place
 
 
-def run(page, gateway, programs, cwd):
-    """Runs a page's blocks; returns them with their output."""
+def run(page, gateway, programs, cwd, changes=None, env=None):
+    """Runs a page's blocks; returns them with their output. `changes` are further texts that are
+    replaced in the commands, as localhost:8080 is."""
     found = blocks(page)
-    environment = gateway.environment()
+    changes = {"localhost:8080": f"127.0.0.1:{gateway.port}", **(changes or {})}
+    environment = {**gateway.environment(), **(env or {})}
     environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", _script(found, gateway.port)],
+        ["bash", "-c", _script(found, changes)],
         env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=100,
     )
