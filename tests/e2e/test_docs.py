@@ -166,6 +166,22 @@ def operations(desk):
     assert desk.tool.keys()["first"]["state"] == "retiring"
 
 
+def export(desk):
+    """A receiver that refuses two requests and has no time for traces."""
+    statuses = {"/v1/metrics": 400, "/v1/traces": 503}
+    receiver = JudgingSink(lambda path, body: statuses.get(path, 200))
+    desk.house.keep(lambda _: receiver)
+    desk.gateway.env["SIGPOST_EXPORT_DESTINATIONS"] = f"otlp={receiver.url}"
+    desk.start()
+    desk.send(2)
+    for _ in range(3):
+        assert desk.gateway.send("traces", payload.traces(), secret=desk.secret).status == 200
+    wait_until(lambda: desk.gateway.health()["dead_letters"] == 2, 10, "the dead letters")
+    statuses["/v1/metrics"] = 200
+    yield
+    wait_until(lambda: desk.gateway.health()["dead_letters"] == 0, 10, "the letter's delivery")
+
+
 def fleet(desk):
     desk.start()
     resource = {"service.name": "KOTORModSync", "platform": "Unix"}
@@ -217,6 +233,7 @@ def plain(desk):
 
 AROUND = {
     "compose": compose,
+    "export": export,
     "fleet": fleet,
     "ingest": ingest,
     "migration": migration,
