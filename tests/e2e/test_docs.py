@@ -2,6 +2,7 @@
 beside a running gateway of its own. What a page needs besides, and what must have come of it, is
 said by the function of its name."""
 
+import json
 import os
 import subprocess
 import time
@@ -166,6 +167,12 @@ def operations(desk):
     assert desk.tool.keys()["first"]["state"] == "retiring"
 
 
+def waiting(tool):
+    """{cursor: records that wait for it}"""
+    cursors = json.loads(tool("spool", "status", "--json"))["cursors"]
+    return {cursor["name"]: cursor["waiting_records"] for cursor in cursors}
+
+
 def export(desk):
     """A receiver that refuses two requests and has no time for traces."""
     statuses = {"/v1/metrics": 400, "/v1/traces": 503}
@@ -177,6 +184,8 @@ def export(desk):
     for _ in range(3):
         assert desk.gateway.send("traces", payload.traces(), secret=desk.secret).status == 200
     wait_until(lambda: desk.gateway.health()["dead_letters"] == 2, 10, "the dead letters")
+    # A cursor's file follows what was done by up to a second.
+    wait_until(lambda: waiting(desk.tool)["otlp.metrics"] == 0, 10, "the cursor of metrics")
     statuses["/v1/metrics"] = 200
     yield
     wait_until(lambda: desk.gateway.health()["dead_letters"] == 0, 10, "the letter's delivery")
