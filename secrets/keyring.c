@@ -129,6 +129,7 @@ bool keyring_reload(struct keyring *keyring, struct result *why)
     struct result said = RESULT_INIT;
     source_files(keyring, files);
     keyring->loaded_ns = clock_wall_ns();
+    keyring->tried_ns = clock_mono_ns();
     for (size_t i = 0; i < KEYRING_FILES; i++) {
         keyring->prints[i] = file_print_take(files[i]);
     }
@@ -164,7 +165,7 @@ bool keyring_drain_watch(struct keyring *keyring)
     keyring_watch_renew(&keyring->watch, files, KEYRING_FILES);
     /* A load that failed for want of memory or descriptors is tried again, at times. */
     bool changed = keyring->problem[0] != '\0' &&
-                   clock_wall_ns() - keyring->loaded_ns > RETRY_SECONDS * NS_PER_SECOND;
+                   clock_mono_ns() - keyring->tried_ns > RETRY_SECONDS * NS_PER_SECOND;
     for (size_t i = 0; i < KEYRING_FILES; i++) {
         changed = file_print_changed(&keyring->prints[i], files[i], keyring->loaded_ns) || changed;
     }

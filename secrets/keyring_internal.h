@@ -85,7 +85,8 @@ struct keyring {
     /* Of the thread that reloads. */
     struct keyring_watch watch;
     struct file_print prints[KEYRING_FILES];
-    int64_t loaded_ns;
+    int64_t loaded_ns; /* wall time of the last load, and monotonic */
+    int64_t tried_ns;
 
     pthread_mutex_t
         mutex; /* guards ring and problem; held for a few instructions, never over I/O */

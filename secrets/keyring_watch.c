@@ -193,7 +193,9 @@ bool file_print_changed(const struct file_print *then, const char *path, int64_t
         return true;
     }
     /* File times step by the kernel's tick: a file that was written twice around the load may show
-     * the same ones. When it was that fresh, it counts as changed once more. */
+     * the same ones. When it was that fresh, it counts as changed once more. One that lies further
+     * ahead is of a clock that has been set back since. */
     int64_t changed_ns = (int64_t)a->st_ctim.tv_sec * NS_PER_SECOND + a->st_ctim.tv_nsec;
-    return loaded_ns - changed_ns < NS_PER_SECOND;
+    int64_t age_ns = loaded_ns - changed_ns;
+    return age_ns < NS_PER_SECOND && age_ns > -NS_PER_SECOND;
 }

@@ -1,7 +1,9 @@
 /* test_keyring_watch.c: changes of the sources are noticed, whichever way they are made. */
 #include "fixture.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "secrets/keyring_internal.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -153,6 +155,20 @@ Test(keyring_watch, a_swapped_symlink_of_the_directory)
                      REASON_OK);
         keyring_reader_destroy(reader);
     }
+}
+
+/* A clock that was set back a day must not make the gateway reload until it has caught up. */
+Test(keyring_watch, what_was_written_by_a_clock_ahead_is_no_change)
+{
+    put_file(in_dir("secret"), 0644, SECRET_A);
+    const struct file_print print = file_print_take(in_dir("secret"));
+    const int64_t written_ns =
+        print.info.st_ctim.tv_sec * NS_PER_SECOND + print.info.st_ctim.tv_nsec;
+    const int64_t day_ns = NS_PER_SECOND * 86400;
+    cr_assert(file_print_changed(&print, in_dir("secret"), written_ns), "as fresh as the load");
+    cr_assert(file_print_changed(&print, in_dir("secret"), written_ns - NS_PER_MS));
+    cr_assert_not(file_print_changed(&print, in_dir("secret"), written_ns + NS_PER_SECOND));
+    cr_assert_not(file_print_changed(&print, in_dir("secret"), written_ns - day_ns));
 }
 
 Test(keyring_watch, a_symlink_into_another_directory)
