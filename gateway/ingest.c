@@ -108,10 +108,15 @@ static bool check_media_type(struct ingest *in)
     return take_step(in, opaque_json ? REASON_UNSUPPORTED_MEDIA_TYPE : reason);
 }
 
+/* The limit that the listener and the spool were made with: a reload does not change it. */
+static size_t max_body(const struct ingest *in)
+{
+    return in->worker->ctx.globalconf->max_request_entity_size;
+}
+
 static bool inflate(struct ingest *in)
 {
-    return take_step(in,
-                     body_inflate(&in->body, in->config->server.max_body, &in->worker->scratch));
+    return take_step(in, body_inflate(&in->body, max_body(in), &in->worker->scratch));
 }
 
 static bool validate(struct ingest *in)
@@ -133,8 +138,7 @@ static bool stamp(struct ingest *in)
     };
     return take_step(in, body_stamp(&in->body, in->proof.signal, attributes,
                                     sizeof(attributes) / sizeof(attributes[0]),
-                                    in->config->server.max_body + BODY_STAMP_ROOM,
-                                    &in->worker->scratch));
+                                    max_body(in) + BODY_STAMP_ROOM, &in->worker->scratch));
 }
 
 static void log_verdict(struct ingest *in)

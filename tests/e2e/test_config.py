@@ -1,6 +1,7 @@
 """Configuration as an operator meets it: --check, errors with their place, environment over file,
 the older names, SIGHUP."""
 
+import gzip
 import json
 import subprocess
 import time
@@ -167,6 +168,20 @@ def test_sighup_says_what_cannot_change(house):
     line = next(x for x in gateway.log().splitlines() if "server.workers" in x)
     assert "restart" in line
     assert gateway.is_live()
+
+
+def test_sighup_leaves_the_body_limit_as_it_was(house):
+    gateway = house.gateway({"server": {"max_body": "64KiB"}})
+    small = gzip.compress(payload.logs(text="x" * 50_000))
+    large = gzip.compress(payload.logs(text="x" * 200_000))
+    gzipped = [("Content-Encoding", "gzip")]
+    for limit in ("256KiB", "1KiB"):
+        gateway.configure({"server": {"max_body": limit}})
+        told = gateway.log().count("configuration reloaded")
+        gateway.reload()
+        wait_until(lambda: gateway.log().count("configuration reloaded") > told, 5, "the reload")
+        assert gateway.send("logs", small, extra=gzipped).status == 200
+        assert gateway.send("logs", large, extra=gzipped).status == 413
 
 
 def test_sighup_with_a_broken_file_keeps_the_old(house):
