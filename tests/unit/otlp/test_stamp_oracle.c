@@ -148,16 +148,16 @@ Test(stamp_oracle, requests_that_are_hard_to_stamp)
 static double milliseconds_since(const struct timespec *from)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
 }
 
-/* Judged, and in time that a quadratic way would pass by far. */
+/* Judged, and in processor time that a quadratic way would pass by far. */
 static void judge_huge(struct buf *b, const struct stamp_attribute *attributes, size_t n)
 {
     cr_assert(!b->failed && b->len >= (size_t)4 << 20);
     struct timespec from;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
     struct buf out = BUF_INIT;
     cr_assert(stamp_request(SIGNAL_METRICS, buf_slice(b), attributes, n, &out));
     double took = milliseconds_since(&from);
@@ -217,7 +217,7 @@ Test(stamp_oracle, two_million_resources)
     cr_assert_eq(stamp_size_max(buf_slice(&b), &one, 1), len + len / 2 * (10 + 14));
     struct buf out = BUF_INIT;
     struct timespec from;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
     cr_assert(stamp_request(SIGNAL_METRICS, buf_slice(&b), &one, 1, &out));
     double took = milliseconds_since(&from);
     cr_assert_lt(took, 1000, "%.0f ms", took);
