@@ -120,35 +120,44 @@ static bool times_of(const struct dead_letter_box *box, struct timespec times[2]
     return true;
 }
 
+struct tally {
+    uint64_t letters, bytes;
+};
+
 static bool add_size(void *arg, int dir_fd, const char *name)
 {
-    struct dead_letter_box *box = arg;
-    box->bytes += dead_letter_size(dir_fd, name);
-    box->letters++;
+    struct tally *tally = arg;
+    tally->bytes += dead_letter_size(dir_fd, name);
+    tally->letters++;
     return true;
 }
 
-static bool add_directory(struct dead_letter_box *box, const char *path)
+static bool add_directory(struct tally *tally, const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return errno == ENOENT;
     }
-    bool done = dead_letter_each(fd, add_size, box);
+    bool done = dead_letter_each(fd, add_size, tally);
     int error = errno;
     close(fd);
     errno = error;
     return done;
 }
 
-/* The times are taken first: what changes while it is counted is counted again. Locked. */
+/* The times are taken first: what changes while it is counted is counted again. What was known
+ * stays until all is counted, for those who ask meanwhile. Locked. */
 static bool count_anew(struct dead_letter_box *box)
 {
     char retry[DEAD_LETTER_PATH_MAX];
+    struct tally tally = {0, 0};
     dead_letter_retry_dir(box->dir, retry);
-    box->letters = box->bytes = 0;
-    box->counted =
-        times_of(box, box->changed) && add_directory(box, box->dir) && add_directory(box, retry);
+    box->counted = times_of(box, box->changed) && add_directory(&tally, box->dir) &&
+                   add_directory(&tally, retry);
+    if (box->counted) {
+        box->letters = tally.letters;
+        box->bytes = tally.bytes;
+    }
     return box->counted;
 }
 

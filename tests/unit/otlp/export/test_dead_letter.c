@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -229,6 +230,30 @@ Test(dead_letter, letters_and_bytes_are_counted_exactly)
     dead_letter_box_destroy(&anew);
     cr_expect_eq(n, 7);
     expect_count(7, size);
+}
+
+/* A monitor must not hear that there are none because the process has no descriptor left. */
+Test(dead_letter, what_cannot_be_counted_is_told_as_it_was)
+{
+    struct rlimit files;
+    uint64_t n, size;
+    uint64_t known;
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct dead_letter letter = sample(i);
+        store(&letter, BIG);
+    }
+    cr_assert(dead_letter_count(&box, &n, &known));
+    until_the_clock_ticks();
+    remove_name("188fcf05453f4d15-0000000000000003.otlp.dead");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    const struct rlimit none = {0, files.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool counted = dead_letter_count(&box, &n, &size);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    cr_assert_not(counted);
+    cr_assert_eq(n, 3, "%llu letters", (unsigned long long)n);
+    cr_assert_eq(size, known);
+    expect_count(2, known / 3 * 2);
 }
 
 static void *store_many(void *arg)
