@@ -112,21 +112,32 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The header as it is in the file: FRAME when it is sound, BAD, or ERROR: it cannot be read. */
-static enum segment_step read_header(int fd, uint64_t first, struct segment_header *header)
+/* FRAME, BAD when the file ends before, or ERROR: it cannot be read. */
+static enum segment_step read_exactly(int fd, uint8_t *to, size_t len, uint64_t offset)
 {
-    uint8_t bytes[SEGMENT_HEADER_LEN];
-    size_t len = 0;
-    *header = (struct segment_header){0};
-    while (len < sizeof(bytes)) {
-        ssize_t got = pread(fd, bytes + len, sizeof(bytes) - len, (off_t)len);
+    while (len != 0) {
+        ssize_t got = pread(fd, to, len, (off_t)offset);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got <= 0) {
             return got < 0 ? SEGMENT_ERROR : SEGMENT_BAD;
         }
-        len += (size_t)got;
+        to += got;
+        offset += (uint64_t)got;
+        len -= (size_t)got;
+    }
+    return SEGMENT_FRAME;
+}
+
+/* The header as it is in the file: FRAME when it is sound, BAD, or ERROR: it cannot be read. */
+static enum segment_step read_header(int fd, uint64_t first, struct segment_header *header)
+{
+    uint8_t bytes[SEGMENT_HEADER_LEN];
+    *header = (struct segment_header){0};
+    enum segment_step step = read_exactly(fd, bytes, sizeof(bytes), 0);
+    if (step != SEGMENT_FRAME) {
+        return step;
     }
     bool sound = segment_header_decode(bytes, header) && header->first_sequence == first;
     return sound ? SEGMENT_FRAME : SEGMENT_BAD;
@@ -253,7 +264,8 @@ static bool is_end_mark(const struct spool_segment *segment, int fd, uint64_t at
     uint8_t mark[SEGMENT_END_LEN];
     uint64_t left = segment->used - at;
     size_t len = left < sizeof(mark) ? (size_t)left : sizeof(mark);
-    return segment->reused && read_exactly(fd, mark, len, at) && memcmp(mark, zeros, len) == 0;
+    return segment->reused && read_exactly(fd, mark, len, at) == SEGMENT_FRAME &&
+           memcmp(mark, zeros, len) == 0;
 }
 
 /* Where the tail cannot be kept it is left in the file, outside of what is read. Of a reused file
