@@ -90,7 +90,7 @@ static bool open_rooms(struct gateway *gateway, struct result *why)
     gateway->rate_limit = rate_limit_create(config->rate.per_address, config->rate.burst);
     gateway->session_rate = rate_limit_create(config->rate.per_session, config->rate.burst);
     gateway->pages = page_store_create(config->templates.dir);
-    gateway->history = history_create();
+    gateway->history = history_create(clock_mono_ns());
     gateway->lease = lease_create(config->session.max_tracked);
     gateway->repeats = repeats_create(REPEATS_KEPT, REPEATS_WINDOW_NS);
     if (gateway->registry == NULL || gateway->lease == NULL || gateway->repeats == NULL ||

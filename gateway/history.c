@@ -14,18 +14,18 @@
 struct history {
     pthread_mutex_t lock;
     struct history_minute totals[STEPS]; /* of step s at s % STEPS */
-    int64_t first;                       /* the oldest step there is; above last: none */
+    int64_t first;                       /* the oldest step there is */
     int64_t last;
 };
 
-struct history *history_create(void)
+struct history *history_create(int64_t now_ns)
 {
     struct history *history = calloc(1, sizeof(*history));
     if (history == NULL) {
         return NULL;
     }
     pthread_mutex_init(&history->lock, NULL);
-    history->last = -1;
+    history->first = history->last = now_ns / STEP_NS;
     return history;
 }
 
@@ -57,12 +57,8 @@ void history_note(struct history *history, uint64_t requests, uint64_t items, in
 {
     int64_t step = now_ns / STEP_NS;
     pthread_mutex_lock(&history->lock);
-    if (history->last < 0) {
-        history->first = step;
-    } else if (step > history->last) {
-        fill(history, step);
-    }
     if (step > history->last) {
+        fill(history, step);
         put(history, step, (struct history_minute){requests, items});
         history->last = step;
         if (history->first < step - STEPS + 1) {
@@ -76,7 +72,7 @@ void history_look(struct history *history, struct history_view *out)
 {
     *out = (struct history_view){.n = 0};
     pthread_mutex_lock(&history->lock);
-    int64_t known = history->last < 0 ? 0 : history->last - history->first;
+    int64_t known = history->last - history->first;
     out->n = (size_t)((known + STEPS_PER_MINUTE - 1) / STEPS_PER_MINUTE);
     int64_t end = history->last;
     for (size_t i = out->n; i-- > 0; end -= STEPS_PER_MINUTE) {

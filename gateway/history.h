@@ -25,8 +25,8 @@ struct history_view {
     size_t n; /* with the first, which may have been shorter than a minute */
 };
 
-/* NULL when out of memory. */
-struct history *history_create(void);
+/* The totals are 0 at monotonic now_ns. NULL when out of memory. */
+struct history *history_create(int64_t now_ns);
 void history_destroy(struct history *history);
 
 /* The totals at monotonic now_ns; noted when ten seconds have begun since the last note. Totals
@@ -34,7 +34,7 @@ void history_destroy(struct history *history);
  * seconds. */
 void history_note(struct history *history, uint64_t requests, uint64_t items, int64_t now_ns);
 
-/* Empty (n is 0) before the second note. */
+/* Empty (n is 0) before the first note. */
 void history_look(struct history *history, struct history_view *out);
 
 #endif

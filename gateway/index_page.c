@@ -7,8 +7,11 @@
 #include "gateway/pages.h"
 #include "gateway/session_cookie.h"
 
+#define VERSIONS_MAX 5 /* shown by name */
+
 /* What the variables borrow until the page is rendered. */
 struct texts {
+    struct registry_version versions[VERSIONS_MAX + 1];
     struct buf taken;
     struct buf held;
     struct buf free;
@@ -81,6 +84,30 @@ static void add_history(struct worker *worker, struct page_variables *variables,
     page_add_text(variables, "spark_items", buf_slice(&texts->items));
 }
 
+static void add_versions(struct worker *worker, struct page_variables *variables,
+                         struct texts *texts)
+{
+    static const char *const names[VERSIONS_MAX][2] = {{"version_1", "version_1_sessions"},
+                                                       {"version_2", "version_2_sessions"},
+                                                       {"version_3", "version_3_sessions"},
+                                                       {"version_4", "version_4_sessions"},
+                                                       {"version_5", "version_5_sessions"}};
+    size_t shown = 0;
+    size_t rest = 0;
+    size_t n = registry_versions(worker->gateway->registry, texts->versions, VERSIONS_MAX + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct registry_version *version = &texts->versions[i];
+        if (shown < VERSIONS_MAX && strcmp(version->name, CLIENT_VERSION_OTHER) != 0) {
+            page_add_text(variables, names[shown][0], slice_of(version->name));
+            page_add_number(variables, names[shown][1], (int64_t)version->sessions);
+            shown++;
+        } else {
+            rest += version->sessions;
+        }
+    }
+    page_add_number(variables, "versions_rest_sessions", (int64_t)rest);
+}
+
 /* Destinations that keep series here, and tell of them on a scrape, are none. */
 static int64_t count_collectors(const struct gateway *gateway)
 {
@@ -107,7 +134,7 @@ static void add_pipeline(struct worker *worker, struct page_variables *variables
 void index_page_get(struct worker *worker, h2o_req_t *req)
 {
     struct page_variables variables = {.n = 0};
-    struct texts texts = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
+    struct texts texts = {.taken = BUF_INIT};
     struct lobby_view view;
     bool repeated;
     struct slice id = session_cookie_read(req, &repeated);
@@ -117,6 +144,7 @@ void index_page_get(struct worker *worker, h2o_req_t *req)
     page_add_number(&variables, "sessions", (int64_t)registry_count(worker->gateway->registry));
     add_places(&variables, &view, &texts);
     add_history(worker, &variables, &texts);
+    add_versions(worker, &variables, &texts);
     add_pipeline(worker, &variables);
     page_reply(worker, req, 200, PAGE_INDEX, &variables);
     free_texts(&texts);

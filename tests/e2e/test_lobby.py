@@ -486,7 +486,7 @@ def test_the_base_path(house):
     assert answer.status == 405 and answer.header("Allow") == "GET, HEAD"
     assert b'action="/ost_status/new"' in gateway.get("/ost_status/").body
     visitor = Visitor(gateway)
-    assert b"'/ost_status/capacity'" in visitor.ask("GET", "/waiting").body
+    assert b'="/ost_status/capacity"' in visitor.ask("GET", "/waiting").body
     assert visitor.ask("POST", "/ost_status/new", body=b"").status == 303
     assert visitor.ask("GET", "/ost_status/auth/session").status == 200
 

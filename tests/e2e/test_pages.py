@@ -1,12 +1,16 @@
 """The pages for people and for probes, also as a real browser shows them."""
 
+import base64
+import hashlib
 import re
 import subprocess
 
 import pytest
 
 from harness import payload, wire
-from harness.process import wait_until
+from harness.process import free_port, wait_until
+
+HTML = [("Accept", "text/html")]
 
 OWN_INDEX = """<html><body><h1 id="own">Own page</h1>
 <p>{{ current }} of {{ max }} {{ 'free' if available else 'full' }} {{ year }}</p>
@@ -108,6 +112,88 @@ def test_an_edited_page_is_seen_and_a_faulty_one_falls_back(house):
     gateway.wait_log("waiting.html:1:")
     page.unlink()
     wait_until(lambda: gateway.ready().status == 200, 5, "readiness without the file")
+
+
+@pytest.mark.parametrize("path", ["/", "/waiting", "/new", "/status"])
+def test_builtin_pages_are_under_a_strict_policy(house, path):
+    gateway = house.gateway({"session": {"max": 1}})
+    gateway.get("/new")
+    answer = gateway.get(path, HTML)
+    policy = answer.header("Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-"), policy
+    assert "unsafe" not in policy and "*" not in policy
+    assert "frame-ancestors 'none'; form-action 'self' https:" in policy
+    for kind, text in re.findall(rb"<(style|script)>(.*?)</\1>", answer.body, re.S):
+        digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+        assert f"{kind.decode()}-src 'sha256-{digest}'" in policy
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+    assert answer.header("Referrer-Policy") == "same-origin"
+
+
+def test_own_pages_may_do_what_they_did(house):
+    gateway = house.gateway(start=False)
+    gateway.templates.mkdir(mode=0o755)
+    (gateway.templates / "index.html").write_text(OWN_INDEX)
+    gateway.start()
+    answer = gateway.get("/")
+    policy = answer.header("Content-Security-Policy")
+    assert policy == "object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+    assert "'none'; style-src" in gateway.get("/waiting").header("Content-Security-Policy")
+
+
+# Every variable of the index page, as docs/templates.md tells them.
+ALL_OF_INDEX = " ".join(
+    f"{name}={{{{ {name} }}}};"
+    for name in (
+        "current max available waiting position inside held free sessions requests_per_minute "
+        "items_per_minute peak_requests peak_items history_minutes spark_requests spark_items "
+        "version_1 version_1_sessions version_2 version_2_sessions version_3 version_3_sessions "
+        "versions_rest_sessions destinations collectors collector_ok spool_ok spool_seconds "
+        "spool_minutes spool_requests places_drawn places_width places_height places_taken "
+        "places_free places_held"
+    ).split()
+)
+
+
+def test_the_variables_of_the_index(house):
+    refused = {"type": "otlp", "url": f"http://127.0.0.1:{free_port()}"}
+    gateway = house.gateway(
+        {"session": {"max": 12}, "export": {"destinations": [refused]}}, start=False
+    )
+    gateway.templates.mkdir(mode=0o755)
+    (gateway.templates / "index.html").write_text(ALL_OF_INDEX)
+    gateway.start()
+
+    def variables():
+        return dict(re.findall(r"(\w+)=(.*?);", gateway.get("/").body.decode()))
+
+    assert variables()["collector_ok"] == "True"
+    gateway.get("/new")
+    for n, version in enumerate(["2.0", "2.0", "1.9", None, "<b>"]):
+        extra = [("X-KMS-Client-Version", version)] if version else []
+        assert gateway.send("metrics", payload.metrics(), session=f"s{n}", extra=extra).status == 200
+    shown = wait_until(
+        lambda: (now := variables())["collector_ok"] == "False"
+        and int(now["spool_seconds"]) >= 1
+        and now["requests_per_minute"] != "0"
+        and now,
+        30,
+        "the collector's absence and a first sample",
+    )
+    assert (shown["current"], shown["max"], shown["held"], shown["free"]) == ("1", "12", "0", "11")
+    assert (shown["destinations"], shown["collectors"], shown["spool_ok"]) == ("1", "1", "True")
+    assert shown["spool_requests"] == "5" and shown["spool_minutes"] == "0"
+    assert shown["sessions"] == "5"
+    assert (shown["version_1"], shown["version_1_sessions"]) == ("2.0", "2")
+    assert sorted((shown["version_2"], shown["version_3"])) == ["1.9", "none"]
+    assert shown["versions_rest_sessions"] == "1"
+    assert shown["requests_per_minute"] == shown["peak_requests"] == "5"
+    assert int(shown["items_per_minute"]) >= 5
+    assert shown["history_minutes"] == "1" and shown["spark_requests"] == "116,2.0 118,2.0"
+    assert (shown["places_width"], shown["places_height"]) == ("354", "66")
+    assert shown["places_taken"].count("M") == 1 and shown["places_free"].count("M") == 11
+    assert shown["places_held"] == ""
 
 
 def test_pages_echo_nothing(house):

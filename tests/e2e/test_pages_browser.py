@@ -4,7 +4,6 @@ With SIGPOST_SCREENSHOTS=DIRECTORY every page is pictured there, in both colour 
 and on a phone.
 """
 
-import json
 import os
 import urllib.parse
 
@@ -82,7 +81,11 @@ def test_hostile_texts(house):
     gateway.start()
     observe(gateway, IMAGE, SCRIPT)
     built_in = {"url": url_of(gateway, "/status"), "texts": [IMAGE, SCRIPT]}
-    browser.run("hostile", pages=[built_in])
+    for n, version in enumerate((IMAGE, SCRIPT, "x" * 33)):
+        extra = [("X-KMS-Client-Version", version)]
+        assert gateway.send("metrics", payload.metrics(), session=f"s{n}", extra=extra).status == 200
+    versions = {"url": url_of(gateway), "texts": ["Versions in use", "others\t3"]}
+    browser.run("hostile", pages=[built_in, versions])
     (gateway.templates / "status.html").write_text(
         "<main><p title=\"{{ user1 }}\">{{ target1 }}</p><p title='{{ user1 }}'>{{ user1 }}</p></main>"
     )

@@ -199,7 +199,7 @@ def test_the_page_escapes_names(house):
     assert answer.header("Content-Type") == "text/html; charset=utf-8"
     assert answer.header("Vary") == "Accept"
     page = answer.body.decode()
-    assert "<script>" not in page and "&lt;script&gt;alert(&#34;1&#34;)" in page
+    assert "<script>alert" not in page and "&lt;script&gt;alert(&#34;1&#34;)" in page
     assert "&#39; onload=&#39;x&#39; &amp;amp;" in page
     assert status(gateway)["observers"][0]["user"] == evil, "JSON tells it as it is"
 

@@ -37,6 +37,7 @@ export default async function (visitors, {url}) {
   await shows(second, /You are number 1 in line/);
   await tabTo(second, 'A Back to the first page');
   await second.keyboard.press('Enter');
+  await second.getByRole('link', {name: 'Back to the line'}).waitFor();
   await tabTo(second, 'A Back to the line');
   await second.keyboard.press('Enter');
   await shows(second, /You are number 1 in line/);

@@ -23,21 +23,23 @@ static uint64_t run(struct history *history, int64_t from_s, int64_t to_s, uint6
 
 Test(history, knows_nothing_at_first)
 {
-    struct history *history = history_create();
+    struct history *history = history_create(start);
     struct history_view view;
     history_look(history, &view);
     cr_assert_eq(view.n, 0);
-    history_note(history, 7, 70, start);
+    history_note(history, 7, 70, start + 10 * S);
     history_look(history, &view);
-    cr_assert_eq(view.n, 0, "what was counted before the first note came who knows when");
+    cr_assert_eq(view.n, 1);
+    cr_assert_eq(view.minutes[0].requests, 7, "what came before the first note counts");
+    cr_assert_eq(view.minutes[0].items, 70);
     history_destroy(history);
 }
 
 Test(history, counts_the_growth_of_each_minute)
 {
-    struct history *history = history_create();
+    struct history *history = history_create(start);
     struct history_view view;
-    uint64_t total = run(history, 0, 130, 100, 1);
+    uint64_t total = run(history, 10, 130, 0, 1);
     history_look(history, &view);
     cr_assert_eq(view.n, 2);
     cr_assert_eq(view.minutes[0].requests, 6);
@@ -54,24 +56,24 @@ Test(history, counts_the_growth_of_each_minute)
 
 Test(history, notes_once_in_ten_seconds)
 {
-    struct history *history = history_create();
-    struct history_view view;
     const int64_t step = start / (10 * S) * (10 * S);
-    history_note(history, 1, 1, step);
+    struct history *history = history_create(step);
+    struct history_view view;
+    history_note(history, 1, 1, step + 1);
     history_note(history, 5, 5, step + 9 * S);
     history_note(history, 6, 6, step + 10 * S);
     history_note(history, 9, 9, step + 19 * S);
     history_look(history, &view);
     cr_assert_eq(view.n, 1);
-    cr_assert_eq(view.minutes[0].requests, 5);
+    cr_assert_eq(view.minutes[0].requests, 6);
     history_destroy(history);
 }
 
 Test(history, keeps_one_hour)
 {
-    struct history *history = history_create();
+    struct history *history = history_create(start);
     struct history_view view;
-    uint64_t total = run(history, 0, 7200, 0, 1000);
+    uint64_t total = run(history, 10, 7200, 0, 1000);
     run(history, 7200, 7200 + 3600, total, 2);
     history_look(history, &view);
     cr_assert_eq(view.n, HISTORY_MINUTES);
@@ -84,9 +86,9 @@ Test(history, keeps_one_hour)
 
 Test(history, what_nobody_noted_is_of_the_last_step)
 {
-    struct history *history = history_create();
+    struct history *history = history_create(start);
     struct history_view view;
-    uint64_t total = run(history, 0, 70, 0, 1);
+    uint64_t total = run(history, 10, 70, 0, 1);
     history_note(history, total + 50, 0, start + 300 * S);
     history_look(history, &view);
     cr_assert_eq(view.n, 5);
@@ -107,9 +109,9 @@ Test(history, what_nobody_noted_is_of_the_last_step)
 
 Test(history, a_clock_that_stands_or_falls_changes_nothing)
 {
-    struct history *history = history_create();
+    struct history *history = history_create(start);
     struct history_view view;
-    run(history, 0, 70, 0, 1);
+    run(history, 10, 70, 0, 1);
     history_note(history, 1000, 1000, start);
     history_look(history, &view);
     cr_assert_eq(view.n, 1);
