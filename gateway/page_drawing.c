@@ -47,7 +47,7 @@ void page_draw_line(struct buf *out, const uint64_t *values, size_t n)
         peak = values[i] > peak ? values[i] : peak;
     }
     if (n == 1) {
-        draw_point(out, (PAGE_LINE_POINTS - 2) * STEP, values[0], peak);
+        draw_point(out, (size_t)(PAGE_LINE_POINTS - 2) * STEP, values[0], peak);
     }
     for (size_t i = 0; i < n; i++) {
         draw_point(out, (PAGE_LINE_POINTS - n + i) * STEP, values[i], peak);

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import payload, wire
-from harness.process import free_port, wait_until
+from harness.process import TREE, free_port, wait_until
 
 HTML = [("Accept", "text/html")]
 
@@ -142,7 +142,17 @@ def test_own_pages_may_do_what_they_did(house):
     assert "'none'; style-src" in gateway.get("/waiting").header("Content-Security-Policy")
 
 
-# Every variable of the index page, as docs/templates.md tells them.
+def test_every_variable_is_documented():
+    told = set(re.findall(r"`(\w+)`", (TREE / "docs" / "templates.md").read_text()))
+    given = set()
+    for source in (TREE / "gateway").glob("*.c"):
+        given |= set(
+            re.findall(r'page_add_(?:text|number|bool)\(\s*&?variables,\s*"(\w+)"', source.read_text())
+        )
+    assert {"current", "line_full", "observing", "spark_items"} <= given
+    assert given <= told
+
+
 ALL_OF_INDEX = " ".join(
     f"{name}={{{{ {name} }}}};"
     for name in (
@@ -176,7 +186,7 @@ def test_the_variables_of_the_index(house):
     shown = wait_until(
         lambda: (now := variables())["collector_ok"] == "False"
         and int(now["spool_seconds"]) >= 1
-        and now["requests_per_minute"] != "0"
+        and now["requests_per_minute"] == "5"
         and now,
         30,
         "the collector's absence and a first sample",

@@ -120,9 +120,10 @@ def test_own_pages_keep_their_inline_scripts_and_styles(house):
 
 
 def send_telemetry(gateway):
-    for i, version in enumerate(["2.4.1", "2.4.0", "2.3.9-rc.1+build.20260131.f00dcafe", "1.0", "0.9"]):
-        for n in range(5 - i):
-            extra = [("X-KMS-Client-Version", version)]
+    versions = ["2.4.1", "2.4.0", "2.3.9-rc.1+build.20260131.f00dca", None, "0.9", "x" * 33]
+    for i, version in enumerate(versions):
+        for n in range(6 - i):
+            extra = [("X-KMS-Client-Version", version)] if version else []
             answer = gateway.send("metrics", payload.metrics(), session=f"s{i}-{n}", extra=extra)
             assert answer.status == 200
 
