@@ -5,14 +5,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from harness import clean_root, runnable_docs
 from harness.clean_root import run
-from harness.process import TREE, wait_until
+from harness.process import TREE, Process, wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -52,12 +51,9 @@ class Newcomer:
         (place / "usr/sbin/policy-rc.d").chmod(0o755)
         (place / "usr/local/bin/systemctl.later").write_text(SYSTEMCTL)
         prepare = f"mount -t proc proc {place}/proc && ip link set lo up && echo up"
-        self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", f"{prepare} && exec sleep infinity"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout.readline() == "up\n"
+        holder = ["unshare", "--net", "--mount", "sh", "-c", f"{prepare} && exec sleep infinity"]
+        self._holder = Process("spaces of the root", holder, place.with_name("holder.log"))
+        self._holder.wait_ready(lambda: "up" in self._holder.output(), 10)
 
     def _copy_source(self):
         listed = run("git", "-C", TREE, "ls-files", "-z", "-co", "--exclude-standard").split("\0")
@@ -87,7 +83,6 @@ class Newcomer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGTERM)
         self._holder.kill()
-        self._holder.wait()
         shutil.rmtree(self.root.place)
 
 
