@@ -35,9 +35,14 @@ def strangers(words, known):
     return {word: pages for word, pages in words.items() if word not in known}
 
 
+def config_keys():
+    reference = said(BIN / "sigpost", "--print-reference")
+    return set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)`", reference, re.M))
+
+
 def test_keys_and_variables():
     reference = said(BIN / "sigpost", "--print-reference")
-    keys = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)`", reference, re.M))
+    keys = config_keys()
     variables = set(re.findall(r"`(SIGPOST_[A-Z_]+)`", reference)) | {"SIGPOST_COLLECTOR_URL"}
     assert len(keys) > 40 and len(variables) > 40
     groups = "|".join({key.split(".")[0] for key in keys})
@@ -69,6 +74,30 @@ def test_each_verdict_has_its_line(house):
     results = set(re.findall(r'^sigpost_auth_requests_total\{result="(\w+)"\}', text, re.M))
     lines = re.findall(r"^\| `(\w+)` \| \d{3} \|", (DOCS / "verdicts.md").read_text(), re.M)
     assert sorted(results) == sorted(lines)
+
+
+def settings():
+    """(page, text) of each group of settings that a page shows."""
+    groups = "|".join({key.split(".")[0] for key in config_keys()})
+    for page in PAGES:
+        whole = rf"^( *)((?:{groups}) = \{{(?:[^\n]*\}};|.*?\n\1\}};))$"
+        for _, text in re.findall(whole, page.read_text(), re.M | re.S):
+            yield page.name, text
+
+
+def test_settings_are_taken(house, tmp_path):
+    gateway = house.gateway(start=False)
+    seen = 0
+    for page, text in settings():
+        file = tmp_path / "sigpost.cfg"
+        file.write_text(f'{text}\n')
+        env = {**gateway.environment(), "SIGPOST_STATE_DIR": str(gateway.state)}
+        done = subprocess.run(
+            [BIN / "sigpost", "-c", file, "--check"], env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{page}: {text}\n{done.stderr}"
+        seen += 1
+    assert seen >= 5
 
 
 def commands():
