@@ -161,8 +161,8 @@ cleanup:
     return taken;
 }
 
-/* Waits until `destination` has everything up to `last`. One that set aside a request between
- * `before` and `last` refused ours, or one that came at the same moment. */
+/* Waits until `destination` has everything up to `last`. One that set aside metrics between
+ * `before` and `last` refused ours, or some that came at the same moment. */
 static bool await(struct destination *destination, uint64_t before, uint64_t last,
                   int64_t deadline_ns, const atomic_bool *stopping, struct canary_outcome *out)
 {
@@ -182,7 +182,8 @@ static bool await(struct destination *destination, uint64_t before, uint64_t las
         nanosleep(&pause, NULL);
     }
     destination->ops->status(destination, &status);
-    return status.dead_sequence <= before || status.dead_sequence > last ||
+    uint64_t dead = status.dead_sequence[SIGNAL_METRICS];
+    return dead <= before || dead > last ||
            stuck(out, name, "refused it for good: it is a dead letter");
 }
 

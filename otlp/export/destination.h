@@ -17,7 +17,7 @@ struct destination_status {
     char problem[DESTINATION_PROBLEM_MAX]; /* for readiness: what is wrong, with the URL; empty when
                                               ok */
     uint64_t dead_letters;                 /* set aside since start */
-    uint64_t dead_sequence;                /* of the last of them; 0: none */
+    uint64_t dead_sequence[SIGNAL_COUNT];  /* of the last of each signal; 0: none */
 };
 
 struct destination; /* begins with `const struct destination_ops *ops` in each implementation */

@@ -132,7 +132,7 @@ void export_report_dead(struct export_report *report, const struct dead_letter *
     count_dead(report, letter->reason.data, 1);
     pthread_mutex_lock(&report->lock);
     report->dead_letters++;
-    report->dead_sequence = letter->sequence;
+    report->dead_sequence[letter->signal] = letter->sequence;
     pthread_mutex_unlock(&report->lock);
     LOG_ERROR("destination refused a request for good, it was set aside as a dead letter",
               LOG_STR("destination", report->destination), LOG_SLICE("url", letter->url),
@@ -162,7 +162,7 @@ void export_report_status(struct export_report *report, struct destination_statu
     int64_t now = clock_mono_ns();
     pthread_mutex_lock(&report->lock);
     out->dead_letters = report->dead_letters;
-    out->dead_sequence = report->dead_sequence;
+    memcpy(out->dead_sequence, report->dead_sequence, sizeof(out->dead_sequence));
     for (unsigned i = 0; i < SIGNAL_COUNT * EXPORT_PROBLEM_COUNT && out->ok; i++) {
         const struct export_report_problem *at =
             &report->problems[i / EXPORT_PROBLEM_COUNT][i % EXPORT_PROBLEM_COUNT];

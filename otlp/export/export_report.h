@@ -33,7 +33,7 @@ struct export_report {
     struct metric *items, *rejected, *ok;
     pthread_mutex_t lock; /* guards what follows */
     struct export_report_problem problems[SIGNAL_COUNT][EXPORT_PROBLEM_COUNT];
-    uint64_t dead_letters, dead_sequence;
+    uint64_t dead_letters, dead_sequence[SIGNAL_COUNT];
 };
 
 /* destination and metrics are borrowed for the life of the report. */

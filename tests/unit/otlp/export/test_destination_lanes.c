@@ -285,6 +285,22 @@ static struct fake_answer huge(void *arg, const struct fake_request *request)
                                 .body_len = sizeof(body)};
 }
 
+/* Whoever watches over one signal must not take another's refusal for its own. */
+Test(destination_lanes, the_last_dead_letter_is_told_for_each_signal)
+{
+    struct by_path s = {.traces = 400};
+    world_listen(&w, 0, by_path, &s);
+    world_start(&w);
+    world_append(&w, 1, 30, 3);
+    cr_assert(until_passed(30));
+    struct destination_status status = world_status(&w);
+    cr_expect_eq(status.dead_letters, 10);
+    cr_expect_eq(status.dead_sequence[SIGNAL_METRICS], 0);
+    cr_expect_eq(status.dead_sequence[SIGNAL_LOGS], 0);
+    cr_expect_geq(status.dead_sequence[SIGNAL_TRACES], 1);
+    cr_expect_leq(status.dead_sequence[SIGNAL_TRACES], 30);
+}
+
 Test(destination_lanes, a_huge_answer_is_cut_and_counts)
 {
     world_listen(&w, 0, huge, NULL);
