@@ -19,7 +19,7 @@ struct health_push {
     CURL *curl;
     struct metric *arrived, *stuck, *seconds, *pushed, *unpushed;
     char told_hop[CANARY_HOP_MAX]; /* of the trouble that was logged; empty: none */
-    char told_push[RESULT_TEXT_MAX];
+    int told_push;                 /* the same for the push: kind_of */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -65,10 +65,24 @@ static void tell_canary(struct health_push *push, const struct canary_outcome *o
     snprintf(push->told_hop, sizeof(push->told_hop), "%s", outcome->hop);
 }
 
-static void tell_push(struct health_push *push, const char *url, bool taken, const char *problem)
+/* 0, or what kind of failure: its text may hold times and numbers that change with each call. */
+static int kind_of(const struct http_call_answer *answer, bool taken)
 {
+    if (taken) {
+        return 0;
+    }
+    return answer->status != 0 ? (int)answer->status : -(int)answer->failure;
+}
+
+/* A line when trouble begins or becomes another, and one when it is over. */
+static void tell_push(struct health_push *push, const char *url,
+                      const struct http_call_answer *answer)
+{
+    struct result problem = RESULT_INIT;
+    bool taken = health_push_taken(answer, &problem);
+    int kind = kind_of(answer, taken);
     metric_add(taken ? push->pushed : push->unpushed, 1);
-    if (strcmp(push->told_push, problem) == 0) {
+    if (push->told_push == kind) {
         return;
     }
     struct buf shown = BUF_INIT;
@@ -77,17 +91,16 @@ static void tell_push(struct health_push *push, const char *url, bool taken, con
         LOG_INFO("the uptime monitor takes our beats again", LOG_STR("url", buf_cstr(&shown)));
     } else {
         LOG_WARN("the uptime monitor did not take our beat", LOG_STR("url", buf_cstr(&shown)),
-                 LOG_STR("problem", problem));
+                 LOG_STR("problem", problem.text));
     }
     buf_free(&shown);
-    snprintf(push->told_push, sizeof(push->told_push), "%s", problem);
+    push->told_push = kind;
 }
 
 static void beat(struct health_push *push, const struct config *config)
 {
     struct canary_outcome outcome;
     struct http_call_answer answer;
-    struct result problem = RESULT_INIT;
     struct buf url = BUF_INIT;
     int64_t interval = config->health.push_interval;
     canary_send(push->canary, interval < CANARY_WAIT_NS ? interval : CANARY_WAIT_NS,
@@ -101,8 +114,7 @@ static void beat(struct health_push *push, const struct config *config)
         .url = buf_cstr(&url), .timeout_ns = PUSH_TIMEOUT_NS, .stopping = &push->stopping};
     http_call(push->curl, &call, &answer);
     if (!atomic_load(&push->stopping)) {
-        bool taken = health_push_taken(&answer, &problem);
-        tell_push(push, config->health.push_url, taken, problem.text);
+        tell_push(push, config->health.push_url, &answer);
     }
     buf_free(&url);
 }

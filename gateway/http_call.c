@@ -55,6 +55,7 @@ bool http_call(CURL *curl, const struct http_call *call, struct http_call_answer
     *out = (struct http_call_answer){0};
     set_options(curl, call, out);
     CURLcode code = curl_easy_perform(curl);
+    out->failure = code;
     if (code != CURLE_OK) {
         if (out->problem[0] == '\0') {
             snprintf(out->problem, sizeof(out->problem), "%s", curl_easy_strerror(code));

@@ -28,6 +28,7 @@ struct http_call_answer {
     char body[HTTP_CALL_BODY_MAX]; /* its beginning */
     size_t body_len;
     char problem[CURL_ERROR_SIZE]; /* why there was none; never the URL */
+    CURLcode failure;              /* the same, as what tells kinds of it apart */
 };
 
 /* Sends and waits. curl may be used again, which keeps the connection; its options are set anew.

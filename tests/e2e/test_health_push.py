@@ -168,6 +168,22 @@ def test_an_unknown_token_is_told_once_and_never_shown(house, kuma, status):
 
 
 @pytest.mark.heavy
+def test_a_trouble_whose_words_change_is_told_once(house, kuma):
+    """A proxy's answer with a number in it, as curl's "after 21 ms"."""
+
+    def busy(path):
+        kuma.refused.append(path)
+        return 503, "text/plain", f"busy, request {len(kuma.refused)}".encode()
+
+    kuma._answer = busy
+    gateway = house.gateway({"health": {"push_url": kuma.url, "push_interval": 1}})
+    wait_until(lambda: len(kuma.refused) >= 4, 10, "four pushes")
+    assert gateway.log().count("the uptime monitor did not take our beat") == 1
+    del kuma._answer
+    gateway.wait_log("the uptime monitor takes our beats again")
+
+
+@pytest.mark.heavy
 def test_the_monitors_own_page_is_no_answer(house, kuma):
     """Kuma answers every unknown path with its page and 200."""
     gateway = house.gateway(
