@@ -1,68 +1,62 @@
-/* registry.c: see registry.h. 64 shards (registry_shard.h) by a keyed hash of the session id.
+/* registry.c: see registry.h. 64 shards (registry_shard.h), each with a range of the buckets of one
+ * chained hash table over one array of sessions.
  *
  * The cap is global: one atomic count. Who comes when it is reached sends away the idlest session
  * of his own shard (about the idlest of all, as ids spread evenly), or of the next shard that has
  * one. While several threads add at once the count may pass the cap by one for each of them.
+ *
+ * Memory is mapped whole at the start, and taken from the machine page by page as sessions come:
+ * ids are spread, so that is 4 KiB each for the first of them. When there are so many that every
+ * page is in use, the kernel is asked for huge ones: a look-up waits for the page tables, too.
  */
 #include "session/registry.h"
 
 #include "session/keyed_hash.h"
-#include "session/registry_names.h"
 #include "session/registry_shard.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#define SHARD_BITS 6
-#define SHARDS (1U << SHARD_BITS)
-#define BUCKETS_MOVED_AT_ONCE 4
-#define EXPIRED_AT_ONCE 32 /* freed under one hold of a shard's lock */
+#define SHARDS 64U
+#define SESSIONS_MAX ((size_t)1 << 31)
 
 struct registry {
     struct shard shards[SHARDS];
+    struct registry_store store;
     struct keyed_hash hash;
-    struct names keys;
-    struct names versions;
     size_t max_sessions;
     atomic_size_t count;
     _Atomic int64_t idle_ns;
+    atomic_bool huge_pages;
 };
 
-static struct shard *shard_of(struct registry *registry, struct slice session, uint32_t *hash)
+static size_t store_bytes(const struct registry_store *store)
 {
-    uint64_t full = keyed_hash_bytes(&registry->hash, session);
-    *hash = (uint32_t)full;
-    return &registry->shards[full >> (64 - SHARD_BITS)];
+    return (2 + SHARDS * store->places) * sizeof(*store->entries);
 }
 
-/* NULL when out of memory. */
-static struct entry *make_entry(struct slice session, uint32_t hash, int64_t now_ns)
+/* Zeroed memory; NULL when there is none. */
+static void *map(size_t bytes)
 {
-    struct entry *entry = malloc(sizeof(*entry) + session.len);
-    if (entry != NULL) {
-        *entry = (struct entry){.touched_ns = now_ns, .hash = hash};
-        entry->id_len = (uint8_t)session.len;
-        memcpy(entry->id, session.data, session.len);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
     }
-    return entry;
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
+    return memory;
 }
 
-/* Sends the idlest away while there are more than max_sessions, beginning at shard `at`. */
-static void make_room(struct registry *registry, size_t at)
+/* A third more places than sessions, and some for chance. Places 0 and 1 are not used. */
+static bool map_store(struct registry *registry)
 {
-    for (size_t tried = 0; tried < SHARDS; tried++) {
-        struct shard *shard = &registry->shards[(at + tried) % SHARDS];
-        while (atomic_load(&registry->count) >= registry->max_sessions) {
-            pthread_mutex_lock(&shard->lock);
-            struct entry *idlest = shard_take_oldest(shard);
-            pthread_mutex_unlock(&shard->lock);
-            if (idlest == NULL) {
-                break;
-            }
-            atomic_fetch_sub(&registry->count, 1);
-            free(idlest);
-        }
+    struct registry_store *store = &registry->store;
+    store->places = (registry->max_sessions / 3 * 4 / SHARDS + SHARD_PLACES_MIN) & ~(size_t)1;
+    for (size_t i = 0; i < SHARDS; i++) {
+        registry->shards[i].first_place = (uint32_t)(2 + i * store->places);
     }
+    store->entries = map(store_bytes(store));
+    return store->entries != NULL;
 }
 
 struct registry *registry_create(size_t max_sessions, int64_t idle_ns)
@@ -73,18 +67,19 @@ struct registry *registry_create(size_t max_sessions, int64_t idle_ns)
     }
     memset(registry, 0, sizeof(*registry));
     keyed_hash_init(&registry->hash);
-    names_init(&registry->keys);
-    names_init(&registry->versions);
+    names_init(&registry->store.keys);
+    names_init(&registry->store.versions);
     registry->max_sessions = max_sessions != 0 ? max_sessions : 1;
+    if (registry->max_sessions > SESSIONS_MAX) {
+        registry->max_sessions = SESSIONS_MAX;
+    }
     atomic_init(&registry->count, 0);
     atomic_init(&registry->idle_ns, idle_ns);
-    bool complete = true;
     for (size_t i = 0; i < SHARDS; i++) {
-        registry->shards[i].keys = &registry->keys;
-        registry->shards[i].versions = &registry->versions;
-        complete = shard_init(&registry->shards[i]) && complete;
+        pthread_mutex_init(&registry->shards[i].lock, NULL);
+        wheel_set_idle(&registry->shards[i].wheel, NULL, idle_ns);
     }
-    if (!complete) {
+    if (!map_store(registry)) {
         registry_destroy(registry);
         return NULL;
     }
@@ -96,103 +91,183 @@ void registry_destroy(struct registry *registry)
     if (registry == NULL) {
         return;
     }
+    struct registry_store *store = &registry->store;
     for (size_t i = 0; i < SHARDS; i++) {
-        shard_clear(&registry->shards[i]);
+        pthread_mutex_destroy(&registry->shards[i].lock);
     }
-    names_destroy(&registry->keys);
-    names_destroy(&registry->versions);
+    names_destroy(&store->keys);
+    names_destroy(&store->versions);
+    if (store->entries != NULL) {
+        munmap(store->entries, store_bytes(store));
+    }
     free(registry);
+}
+
+static bool is_id(struct slice session)
+{
+    return session.len != 0 && session.len <= REGISTRY_SESSION_MAX;
+}
+
+/* A session's shard, locked, and its place there. */
+struct found {
+    uint64_t id[2];
+    struct shard *shard;
+    uint32_t at; /* 0: it is not there */
+};
+
+static struct found lock_and_find(struct registry *registry, struct slice session)
+{
+    struct found found = {0};
+    keyed_hash_wide(&registry->hash, session, found.id);
+    found.shard = &registry->shards[found.id[0] % SHARDS];
+    uint32_t home = shard_home(&registry->store, found.shard, found.id);
+    shard_prefetch(&registry->store, home); /* while we take the lock */
+    pthread_mutex_lock(&found.shard->lock);
+    found.at = shard_find(&registry->store, home, found.id);
+    return found;
+}
+
+static bool end_one(struct registry *registry, struct shard *shard)
+{
+    bool ended = shard_end_idlest(&registry->store, shard);
+    atomic_fetch_sub(&registry->count, ended ? 1 : 0);
+    return ended;
+}
+
+/* The cap is passed, and the newcomer's own shard had nobody else: the next shard that has one. */
+static void end_one_elsewhere(struct registry *registry, const struct shard *own)
+{
+    size_t at = (size_t)(own - registry->shards);
+    for (size_t tried = 1; tried < SHARDS; tried++) {
+        struct shard *shard = &registry->shards[(at + tried) % SHARDS];
+        pthread_mutex_lock(&shard->lock);
+        bool ended = end_one(registry, shard);
+        pthread_mutex_unlock(&shard->lock);
+        if (ended) {
+            return;
+        }
+    }
+}
+
+/* The shard's lock is held. */
+static void add(struct registry *registry, const struct found *found,
+                const struct registry_request *request, int64_t now_ns)
+{
+    if (atomic_load(&registry->count) >= registry->max_sessions) {
+        end_one(registry, found->shard);
+    }
+    bool added = shard_add(&registry->store, found->shard, found->id, request, now_ns);
+    atomic_fetch_add(&registry->count, added ? 1 : 0);
 }
 
 bool registry_touch(struct registry *registry, const struct registry_request *request,
                     int64_t now_ns)
 {
-    struct slice session = request->session;
-    if (session.len == 0 || session.len > REGISTRY_ID_MAX) {
+    if (!is_id(request->session)) {
         return false;
     }
-    uint32_t hash;
-    struct shard *shard = shard_of(registry, session, &hash);
-    pthread_mutex_lock(&shard->lock);
-    shard_move_buckets(shard, BUCKETS_MOVED_AT_ONCE);
-    struct entry *entry = *shard_find(shard, session, hash);
-    if (entry != NULL) {
-        shard_touch(shard, entry, request, now_ns);
+    struct found found = lock_and_find(registry, request->session);
+    bool begins = found.at == 0;
+    if (begins) {
+        add(registry, &found, request, now_ns);
+    } else {
+        begins = shard_touch(&registry->store, found.at, request, now_ns,
+                             atomic_load_explicit(&registry->idle_ns, memory_order_relaxed));
     }
-    pthread_mutex_unlock(&shard->lock);
-    if (entry != NULL) {
-        return false;
+    pthread_mutex_unlock(&found.shard->lock);
+    if (found.at == 0 && atomic_load(&registry->count) > registry->max_sessions) {
+        end_one_elsewhere(registry, found.shard);
     }
-
-    struct entry *fresh = make_entry(session, hash, now_ns);
-    if (fresh == NULL) {
-        return true;
-    }
-    make_room(registry, (size_t)(shard - registry->shards));
-    pthread_mutex_lock(&shard->lock);
-    bool added = shard_add(shard, fresh, request);
-    if (added) {
-        atomic_fetch_add(&registry->count, 1);
-    }
-    pthread_mutex_unlock(&shard->lock);
-    if (!added) {
-        free(fresh);
-    }
-    return added;
+    return begins;
 }
 
-size_t registry_last_key(struct registry *registry, struct slice session, char out[65])
+/* The text of a name, for who holds the lock of a shard where it is used. Returns its length. */
+static size_t copy_name(const struct names *names, uint8_t at, char *out)
+{
+    struct slice text = names_text(names, at);
+    memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+    return text.len;
+}
+
+size_t registry_last_key(struct registry *registry, struct slice session,
+                         char out[REGISTRY_KEY_ID_MAX + 1])
 {
     out[0] = '\0';
-    if (session.len == 0 || session.len > REGISTRY_ID_MAX) {
+    if (!is_id(session)) {
         return 0;
     }
-    uint32_t hash;
-    struct shard *shard = shard_of(registry, session, &hash);
-    size_t len = 0;
-    pthread_mutex_lock(&shard->lock);
-    const struct entry *entry = *shard_find(shard, session, hash);
-    if (entry != NULL) {
-        struct slice key = names_text(&registry->keys, entry->key);
-        len = key.len;
-        memcpy(out, key.data, len);
-    }
-    pthread_mutex_unlock(&shard->lock);
-    out[len] = '\0';
+    struct found found = lock_and_find(registry, session);
+    size_t len = found.at != 0
+                     ? copy_name(&registry->store.keys, registry->store.entries[found.at].key, out)
+                     : 0;
+    pthread_mutex_unlock(&found.shard->lock);
     return len;
 }
 
-/* Takes up to EXPIRED_AT_ONCE silent sessions of a shard into `taken`; returns how many. */
-static size_t take_silent(struct registry *registry, struct shard *shard, int64_t now_ns,
-                          struct entry *taken[EXPIRED_AT_ONCE])
+bool registry_look(struct registry *registry, struct slice session, struct registry_session *out)
+{
+    *out = (struct registry_session){0};
+    if (!is_id(session)) {
+        return false;
+    }
+    struct found found = lock_and_find(registry, session);
+    if (found.at != 0) {
+        const struct entry *entry = &registry->store.entries[found.at];
+        out->first_s = entry->first_s;
+        out->last_ns = entry->last_ns;
+        out->requests = entry->requests;
+        out->items = entry->items;
+        out->bytes = entry->bytes;
+        copy_name(&registry->store.keys, entry->key, out->key_id);
+        if (copy_name(&registry->store.versions, entry->version, out->version) == 0) {
+            memcpy(out->version, CLIENT_VERSION_OTHER, sizeof(CLIENT_VERSION_OTHER));
+        }
+    }
+    pthread_mutex_unlock(&found.shard->lock);
+    return found.at != 0;
+}
+
+/* A sixteenth of all sessions is several a page. */
+static void ask_for_huge_pages(struct registry *registry)
+{
+    if (atomic_load(&registry->count) > registry->max_sessions / 16 &&
+        !atomic_exchange(&registry->huge_pages, true)) {
+        madvise(registry->store.entries, store_bytes(&registry->store), MADV_HUGEPAGE);
+    }
+}
+
+/* One hold of the shard's lock. Returns whether there is more to do. */
+static bool expire_some(struct registry *registry, struct shard *shard, int64_t now_ns,
+                        size_t *ended)
 {
     int64_t idle_ns = atomic_load(&registry->idle_ns);
     size_t n = 0;
     pthread_mutex_lock(&shard->lock);
-    while (n < EXPIRED_AT_ONCE && shard->oldest != NULL &&
-           now_ns - shard->oldest->touched_ns >= idle_ns) {
-        taken[n++] = shard_take_oldest(shard);
-        atomic_fetch_sub(&registry->count, 1);
-    }
+    wheel_set_idle(&shard->wheel, registry->store.entries, idle_ns);
+    bool more = shard_expire(&registry->store, shard, now_ns - idle_ns, &n);
+    atomic_fetch_sub(&registry->count, n);
     pthread_mutex_unlock(&shard->lock);
-    return n;
+    *ended += n;
+    return more;
 }
 
+/* The shards take turns: a mutex is not fair, and who waits for a shard's is to get it while the
+ * others have their turns. */
 size_t registry_expire(struct registry *registry, int64_t now_ns)
 {
-    size_t freed = 0;
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct entry *taken[EXPIRED_AT_ONCE];
-        size_t n;
-        do {
-            n = take_silent(registry, &registry->shards[i], now_ns, taken);
-            for (size_t j = 0; j < n; j++) {
-                free(taken[j]);
+    bool finished[SHARDS] = {false};
+    size_t ended = 0;
+    ask_for_huge_pages(registry);
+    for (size_t left = SHARDS; left != 0;) {
+        for (size_t i = 0; i < SHARDS; i++) {
+            if (!finished[i] && !expire_some(registry, &registry->shards[i], now_ns, &ended)) {
+                finished[i] = true;
+                left--;
             }
-            freed += n;
-        } while (n == EXPIRED_AT_ONCE);
+        }
     }
-    return freed;
+    return ended;
 }
 
 size_t registry_count(struct registry *registry)
@@ -222,7 +297,7 @@ static size_t list_versions(struct names *names, struct registry_version all[NAM
 {
     size_t n = 0;
     *other = names_nameless(names);
-    for (uint16_t at = 0; at < NAMES_MAX; at++) {
+    for (uint8_t at = 0; at < NAMES_MAX; at++) {
         char name[NAMES_TEXT_MAX + 1] = "";
         size_t sessions = names_look(names, at, name);
         if (sessions != 0 && strcmp(name, CLIENT_VERSION_OTHER) == 0) {
@@ -242,7 +317,7 @@ size_t registry_versions(struct registry *registry, struct registry_version *out
     if (max == 0) {
         return 0;
     }
-    size_t n = list_versions(&registry->versions, all, &other);
+    size_t n = list_versions(&registry->store.versions, all, &other);
     qsort(all, n, sizeof(all[0]), most_used_first);
     while (n > max || (n == max && other != 0)) {
         other += all[--n].sessions;

@@ -15,28 +15,28 @@ void names_destroy(struct names *names)
     pthread_mutex_destroy(&names->lock);
 }
 
-struct slice names_text(const struct names *names, uint16_t at)
+struct slice names_text(const struct names *names, uint8_t at)
 {
     return slice_make(names->places[at].text, names->places[at].len);
 }
 
 /* The place of the text, else one that nobody uses, else NAMES_NONE. */
-static uint16_t find_place(const struct names *names, struct slice text)
+static uint8_t find_place(const struct names *names, struct slice text)
 {
     size_t found = names->n;
     for (size_t i = 0; i < names->n; i++) {
         if (atomic_load_explicit(&names->places[i].users, memory_order_acquire) == 0) {
             found = found == names->n ? i : found;
-        } else if (slice_eq(names_text(names, (uint16_t)i), text)) {
-            return (uint16_t)i;
+        } else if (slice_eq(names_text(names, (uint8_t)i), text)) {
+            return (uint8_t)i;
         }
     }
-    return (uint16_t)found;
+    return (uint8_t)found;
 }
 
-uint16_t names_take(struct names *names, struct slice text)
+uint8_t names_take(struct names *names, struct slice text)
 {
-    uint16_t at = NAMES_NONE;
+    uint8_t at = NAMES_NONE;
     if (text.len != 0 && text.len <= NAMES_TEXT_MAX) {
         pthread_mutex_lock(&names->lock);
         at = find_place(names, text);
@@ -54,22 +54,22 @@ uint16_t names_take(struct names *names, struct slice text)
     return at;
 }
 
-void names_drop(struct names *names, uint16_t at)
+void names_drop(struct names *names, uint8_t at)
 {
     atomic_fetch_sub_explicit(&names->places[at].users, 1, memory_order_release);
 }
 
-uint16_t names_change(struct names *names, uint16_t at, struct slice text)
+uint8_t names_change(struct names *names, uint8_t at, struct slice text)
 {
     if (slice_eq(names_text(names, at), text)) {
         return at;
     }
-    uint16_t fresh = names_take(names, text);
+    uint8_t fresh = names_take(names, text);
     names_drop(names, at);
     return fresh;
 }
 
-size_t names_look(struct names *names, uint16_t at, char out[NAMES_TEXT_MAX + 1])
+size_t names_look(struct names *names, uint8_t at, char out[NAMES_TEXT_MAX + 1])
 {
     const struct name *place = &names->places[at];
     pthread_mutex_lock(&names->lock);

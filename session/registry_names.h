@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define NAMES_MAX 256
+#define NAMES_MAX 255
 #define NAMES_TEXT_MAX 64
 #define NAMES_NONE NAMES_MAX /* of who has no text, or found no place */
 
@@ -37,21 +37,21 @@ void names_destroy(struct names *names);
 
 /* A use of the text: its place, or NAMES_NONE when it is absent, empty, too long, or there is no
  * place. Any thread. */
-uint16_t names_take(struct names *names, struct slice text);
+uint8_t names_take(struct names *names, struct slice text);
 
 /* Gives a use back. Any thread. */
-void names_drop(struct names *names, uint16_t at);
+void names_drop(struct names *names, uint8_t at);
 
 /* The use at `at` becomes one of this text; returns its place. Costs one comparison when it was of
  * this text before. */
-uint16_t names_change(struct names *names, uint16_t at, struct slice text);
+uint8_t names_change(struct names *names, uint8_t at, struct slice text);
 
 /* The text of a place that the caller holds a use of; empty for NAMES_NONE. */
-struct slice names_text(const struct names *names, uint16_t at);
+struct slice names_text(const struct names *names, uint8_t at);
 
 /* Copies the text at `at`, below NAMES_MAX, into out (NUL-terminated) and returns how many use it;
  * 0 when nobody does. Any thread. */
-size_t names_look(struct names *names, uint16_t at, char out[NAMES_TEXT_MAX + 1]);
+size_t names_look(struct names *names, uint8_t at, char out[NAMES_TEXT_MAX + 1]);
 
 /* How many hold NAMES_NONE. */
 size_t names_nameless(const struct names *names);

@@ -1,143 +1,149 @@
 /* registry_shard.c: see registry_shard.h. */
 #include "session/registry_shard.h"
 
-#include "base/client_version.h"
+#include "base/clock.h"
 
-#include <stdlib.h>
+#define TRIES SHARD_PLACES_MIN /* of a place for a newcomer */
 
-#define BUCKETS_AT_FIRST 16
-
-bool shard_init(struct shard *shard)
+uint32_t shard_home(const struct registry_store *store, const struct shard *shard,
+                    const uint64_t id[2])
 {
-    pthread_mutex_init(&shard->lock, NULL);
-    shard->table.n = BUCKETS_AT_FIRST;
-    shard->table.buckets = calloc(BUCKETS_AT_FIRST, sizeof(void *));
-    return shard->table.buckets != NULL;
+    return shard->first_place + (uint32_t)((id[1] & UINT32_MAX) * store->places >> 32);
 }
 
-void shard_clear(struct shard *shard)
+void shard_prefetch(const struct registry_store *store, uint32_t home)
 {
-    while (shard->oldest != NULL) {
-        struct entry *entry = shard->oldest;
-        shard->oldest = entry->newer;
-        free(entry);
+    __builtin_prefetch(&store->entries[home], 1);
+    __builtin_prefetch(&store->entries[home ^ 1], 1);
+}
+
+uint32_t shard_find(const struct registry_store *store, uint32_t home, const uint64_t id[2])
+{
+    uint32_t at = store->entries[home].head;
+    while (at != 0 && (store->entries[at].id[0] != id[0] || store->entries[at].id[1] != id[1])) {
+        at = store->entries[at].chain;
     }
-    free(shard->table.buckets);
-    free(shard->old.buckets);
-    pthread_mutex_destroy(&shard->lock);
+    return at;
 }
 
-/* --- the table of a shard ------------------------------------------------------------------- */
-
-static struct entry **bucket_of(const struct shard *shard, uint32_t hash)
+static void count_request(struct registry_store *store, struct entry *entry,
+                          const struct registry_request *request)
 {
-    if (shard->old.n != 0 && (hash & (shard->old.n - 1)) >= shard->moved) {
-        return &shard->old.buckets[hash & (shard->old.n - 1)];
+    entry->key = names_change(&store->keys, entry->key, request->key_id);
+    if (request->version.len == 0 ||
+        !slice_eq(names_text(&store->versions, entry->version), request->version)) {
+        entry->version =
+            names_change(&store->versions, entry->version, client_version_name(request->version));
     }
-    return &shard->table.buckets[hash & (shard->table.n - 1)];
+    entry->requests += entry->requests != UINT32_MAX;
+    entry->items += request->items;
+    entry->bytes += request->bytes;
 }
 
-struct entry **shard_find(const struct shard *shard, struct slice id, uint32_t hash)
+bool shard_touch(struct registry_store *store, uint32_t at, const struct registry_request *request,
+                 int64_t now_ns, int64_t idle_ns)
 {
-    struct entry **place = bucket_of(shard, hash);
-    while (*place != NULL &&
-           !((*place)->hash == hash && slice_eq(slice_make((*place)->id, (*place)->id_len), id))) {
-        place = &(*place)->chain;
+    struct entry *entry = &store->entries[at];
+    bool anew = now_ns - entry->last_ns >= idle_ns;
+    if (anew) {
+        entry->first_s = (uint32_t)(now_ns / NS_PER_SECOND);
+        entry->requests = 0;
+        entry->items = entry->bytes = 0;
     }
-    return place;
-}
-
-void shard_move_buckets(struct shard *shard, size_t at_most)
-{
-    for (; shard->moved < shard->old.n && at_most > 0; at_most--) {
-        struct entry *entry = shard->old.buckets[shard->moved];
-        shard->old.buckets[shard->moved++] = NULL;
-        while (entry != NULL) {
-            struct entry *next = entry->chain;
-            struct entry **bucket = &shard->table.buckets[entry->hash & (shard->table.n - 1)];
-            entry->chain = *bucket;
-            *bucket = entry;
-            entry = next;
-        }
+    count_request(store, entry, request);
+    entry->touched = true;
+    if (now_ns > entry->last_ns) { /* else a thread whose look at the clock was overtaken */
+        entry->last_ns = now_ns;
     }
-    if (shard->old.n != 0 && shard->moved == shard->old.n) {
-        free(shard->old.buckets);
-        shard->old = (struct table){0};
+    return anew;
+}
+
+/* A free place: at home, or beside it, which a look-up fetches along with home, or at growing
+ * distances, so that full places do not gather. 0 when there is none: a shard is three quarters
+ * full at most but for chance, and 64 taken places in a row have one in 10^8. */
+static uint32_t free_place(const struct registry_store *store, const struct shard *shard,
+                           uint32_t home)
+{
+    size_t offset = home - shard->first_place;
+    uint32_t at = home;
+    for (size_t i = 0; i < TRIES && store->entries[at].requests != 0; i++) {
+        size_t next = i == 0 ? offset ^ 1 : (offset + i * (i + 1) / 2) % store->places;
+        at = i + 1 < TRIES ? shard->first_place + (uint32_t)next : 0;
     }
+    return at;
 }
 
-/* Begins to double the table when it holds 1.5 sessions a bucket. Without memory it stays as it is:
- * longer chains, nothing worse. A move ends long before the next begins: it takes n / 4 operations,
- * and 1.5 n more sessions must come first. */
-static void grow_if_full(struct shard *shard)
+bool shard_add(struct registry_store *store, struct shard *shard, const uint64_t id[2],
+               const struct registry_request *request, int64_t now_ns)
 {
-    if (shard->old.n != 0 || shard->count < shard->table.n + shard->table.n / 2) {
-        return;
-    }
-    struct table wider = {.n = shard->table.n * 2};
-    wider.buckets = calloc(wider.n, sizeof(void *));
-    if (wider.buckets != NULL) {
-        shard->old = shard->table;
-        shard->table = wider;
-        shard->moved = 0;
-    }
-}
-
-/* --- the list of a shard -------------------------------------------------------------------- */
-
-static void push_newest(struct shard *shard, struct entry *entry)
-{
-    entry->newer = NULL;
-    entry->older = shard->newest;
-    *(shard->newest != NULL ? &shard->newest->newer : &shard->oldest) = entry;
-    shard->newest = entry;
-}
-
-static void unlink_from_list(struct shard *shard, struct entry *entry)
-{
-    *(entry->newer != NULL ? &entry->newer->older : &shard->newest) = entry->older;
-    *(entry->older != NULL ? &entry->older->newer : &shard->oldest) = entry->newer;
-}
-
-struct entry *shard_take_oldest(struct shard *shard)
-{
-    struct entry *entry = shard->oldest;
-    if (entry != NULL) {
-        struct entry **place = shard_find(shard, slice_make(entry->id, entry->id_len), entry->hash);
-        *place = entry->chain;
-        unlink_from_list(shard, entry);
-        names_drop(shard->keys, entry->key);
-        names_drop(shard->versions, entry->version);
-        shard->count--;
-    }
-    return entry;
-}
-
-void shard_touch(struct shard *shard, struct entry *entry, const struct registry_request *request,
-                 int64_t now_ns)
-{
-    unlink_from_list(shard, entry);
-    push_newest(shard, entry);
-    entry->key = names_change(shard->keys, entry->key, request->key_id);
-    entry->version =
-        names_change(shard->versions, entry->version, client_version_name(request->version));
-    if (now_ns > entry->touched_ns) {
-        entry->touched_ns = now_ns;
-    }
-}
-
-bool shard_add(struct shard *shard, struct entry *fresh, const struct registry_request *request)
-{
-    grow_if_full(shard);
-    struct entry **place = shard_find(shard, slice_make(fresh->id, fresh->id_len), fresh->hash);
-    if (*place != NULL) {
-        shard_touch(shard, *place, request, fresh->touched_ns);
+    uint32_t home = shard_home(store, shard, id);
+    uint32_t at = free_place(store, shard, home);
+    if (at == 0) {
         return false;
     }
-    *place = fresh;
-    push_newest(shard, fresh);
-    fresh->key = names_take(shard->keys, request->key_id);
-    fresh->version = names_take(shard->versions, client_version_name(request->version));
-    shard->count++;
+    struct entry *entry = &store->entries[at];
+    *entry = (struct entry){.id = {id[0], id[1]},
+                            .last_ns = now_ns,
+                            .first_s = (uint32_t)(now_ns / NS_PER_SECOND),
+                            .chain = store->entries[home].head,
+                            .key = names_take(&store->keys, (struct slice){0}),
+                            .version = names_take(&store->versions, (struct slice){0}),
+                            .head = entry->head};
+    count_request(store, entry, request);
+    store->entries[home].head = at;
+    wheel_add(&shard->wheel, store->entries, at);
+    return true;
+}
+
+static void end_session(struct registry_store *store, struct shard *shard, uint32_t at)
+{
+    struct entry *entry = &store->entries[at];
+    uint32_t *link = &store->entries[shard_home(store, shard, entry->id)].head;
+    while (*link != at) {
+        link = &store->entries[*link].chain;
+    }
+    *link = entry->chain;
+    names_drop(&store->keys, entry->key);
+    names_drop(&store->versions, entry->version);
+    entry->requests = 0;
+}
+
+static void wait_again(struct registry_store *store, struct shard *shard, uint32_t at)
+{
+    store->entries[at].touched = false;
+    wheel_add(&shard->wheel, store->entries, at);
+}
+
+bool shard_end_idlest(struct registry_store *store, struct shard *shard)
+{
+    uint32_t at = wheel_take(&shard->wheel, store->entries);
+    for (size_t steps = 1; at != 0 && steps < SHARD_STEPS_AT_ONCE; steps++) {
+        if (!store->entries[at].touched) {
+            break;
+        }
+        wait_again(store, shard, at);
+        at = wheel_take(&shard->wheel, store->entries);
+    }
+    if (at != 0) {
+        end_session(store, shard, at);
+    }
+    return at != 0;
+}
+
+bool shard_expire(struct registry_store *store, struct shard *shard, int64_t until_ns,
+                  size_t *ended)
+{
+    for (size_t steps = 0; steps < SHARD_STEPS_AT_ONCE; steps++) {
+        uint32_t at = wheel_take_before(&shard->wheel, store->entries, until_ns + 1);
+        if (at == 0) {
+            return false;
+        }
+        if (store->entries[at].last_ns <= until_ns) {
+            end_session(store, shard, at);
+            (*ended)++;
+        } else {
+            wait_again(store, shard, at);
+        }
+    }
     return true;
 }

@@ -1,75 +1,65 @@
-/* registry_shard.h: one shard of the registry: a chained hash table, a list from last touched to
- * idlest, and the few key ids its sessions use. Internal to the registry, which holds the shard's
- * lock around every call.
+/* registry_shard.h: one shard of the registry: a hash table over a range of its places. Internal to
+ * the registry, which holds the shard's lock around every call.
  *
- * Cost of a session with a 36-byte id: 40 bytes of links, time, hash and lengths, the id, malloc's
- * rounding (96 in all) and 5 to 16 bytes of table. With a 128-byte id under 200.
- *
- * A table that grows does so a few buckets an operation, so that nobody waits for all of it. Tables
- * do not shrink: the registry's cap bounds them.
+ * The hash of a session's id says its home. A session lives there when the place is free, else
+ * beside it, else somewhere; all with one home are a chain whose head is in the home's own cache
+ * line. So a look-up mostly costs one miss, of two lines at once; nothing ever moves, and a place
+ * is free as soon as its session ends.
  */
 #ifndef SIGPOST_SESSION_REGISTRY_SHARD_H
 #define SIGPOST_SESSION_REGISTRY_SHARD_H
 
-#include "base/slice.h"
 #include "session/registry.h"
 #include "session/registry_names.h"
+#include "session/registry_wheel.h"
 
 #include <pthread.h>
-#include <stdalign.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#define REGISTRY_ID_MAX 128
+/* Steps of the wheel under one hold of a lock. A step is a few cache lines that nobody has near:
+ * about 0.5 us. */
+#define SHARD_STEPS_AT_ONCE 16
 
-struct entry {
-    struct entry *chain;
-    struct entry *newer, *older;
-    int64_t touched_ns;
-    uint32_t hash; /* the low half: bucket and a cheap first comparison */
-    uint16_t key;  /* their places among the registry's names */
-    uint16_t version;
-    uint8_t id_len;
-    char id[];
-};
+#define SHARD_PLACES_MIN 64
 
-struct table {
-    struct entry **buckets; /* owned */
-    size_t n;               /* a power of two, or 0 */
+/* What the shards share. */
+struct registry_store {
+    struct entry *entries; /* by place */
+    size_t places;         /* of each shard: even, at least SHARD_PLACES_MIN */
+    struct names keys;
+    struct names versions;
 };
 
 struct shard {
     alignas(64) pthread_mutex_t lock;
-    struct table table;
-    struct table old;     /* what has not yet moved to `table`; n is 0 when nothing moves */
-    size_t moved;         /* buckets of `old` below this are empty */
-    struct entry *newest; /* the entries are owned, and freed by shard_clear */
-    struct entry *oldest;
-    size_t count;
-    struct names *keys; /* the registry's, as are these: */
-    struct names *versions;
+    uint32_t first_place; /* even */
+    struct wheel wheel;
 };
 
-/* Of a zeroed shard. False when out of memory; shard_clear is due in any case. */
-bool shard_init(struct shard *shard);
-void shard_clear(struct shard *shard);
+/* Where the session is at home. */
+uint32_t shard_home(const struct registry_store *store, const struct shard *shard,
+                    const uint64_t id[2]);
 
-/* Goes on with a table's growth. */
-void shard_move_buckets(struct shard *shard, size_t at_most);
+/* Fetches what a look-up will need; no lock needed. */
+void shard_prefetch(const struct registry_store *store, uint32_t home);
 
-/* The place that points at the session's entry; *place is NULL when it is not there. */
-struct entry **shard_find(const struct shard *shard, struct slice id, uint32_t hash);
+/* The session's place; 0 when it is not there. */
+uint32_t shard_find(const struct registry_store *store, uint32_t home, const uint64_t id[2]);
 
-/* The session is there: it becomes the newest, with this key and time. */
-void shard_touch(struct shard *shard, struct entry *entry, const struct registry_request *request,
-                 int64_t now_ns);
+/* One more request of a session that is there; or the first, when it was silent for idle_ns and
+ * only was not yet ended. Returns whether it is that. */
+bool shard_touch(struct registry_store *store, uint32_t at, const struct registry_request *request,
+                 int64_t now_ns, int64_t idle_ns);
 
-/* Takes ownership of the entry and returns true, unless its session is there already: then that one
- * is touched, and the entry is still the caller's. */
-bool shard_add(struct shard *shard, struct entry *fresh, const struct registry_request *request);
+/* Adds the session with its first request. False when no place for it was found. */
+bool shard_add(struct registry_store *store, struct shard *shard, const uint64_t id[2],
+               const struct registry_request *request, int64_t now_ns);
 
-/* Takes the idlest session out; the caller frees it, best without the lock. NULL when empty. */
-struct entry *shard_take_oldest(struct shard *shard);
+/* Ends about the idlest session; false when there is none. At most SHARD_STEPS_AT_ONCE steps. */
+bool shard_end_idlest(struct registry_store *store, struct shard *shard);
+
+/* Takes up to SHARD_STEPS_AT_ONCE steps towards ending what has been silent since until_ns. Adds
+ * to *ended; returns whether there is more to do. */
+bool shard_expire(struct registry_store *store, struct shard *shard, int64_t until_ns,
+                  size_t *ended);
 
 #endif

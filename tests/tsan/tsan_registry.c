@@ -36,11 +36,19 @@ static void *work(void *seed)
         char got[65];
         int len = snprintf(session, sizeof(session), "session-%u", n);
         int key_len = snprintf(key, sizeof(key), "key-%u", n % 5);
+        char version[16]; /* more than there is room for, and each session's change */
+        int version_len = snprintf(version, sizeof(version), "v%u", state % 400);
         struct slice id = slice_make(session, (size_t)len);
-        const struct registry_request request = {
-            .session = id, .key_id = slice_make(key, (size_t)key_len), .version = SLICE_LIT("1")};
+        const struct registry_request request = {.session = id,
+                                                 .key_id = slice_make(key, (size_t)key_len),
+                                                 .version =
+                                                     slice_make(version, (size_t)version_len)};
         registry_touch(registry, &request, atomic_fetch_add(&now, 1));
         size_t got_len = registry_last_key(registry, id, got);
+        struct registry_session seen;
+        if (registry_look(registry, id, &seen) && seen.requests == 0) {
+            fault("a session without a request");
+        }
         if (got_len != 0 && !slice_eq_str(slice_make(got, got_len), key)) {
             fault("a session with the key of another");
         }
@@ -56,7 +64,14 @@ static void *keep_house(void *unused)
     (void)unused;
     while (!atomic_load(&done)) {
         registry_expire(registry, atomic_load(&now));
-        registry_set_idle(registry, IDLE);
+        registry_set_idle(registry, atomic_load(&now) % 2 == 0 ? IDLE : IDLE / 100);
+        struct registry_version rows[300];
+        size_t n = registry_versions(registry, rows, 300);
+        for (size_t i = 0; i < n; i++) {
+            if (rows[i].sessions == 0 || rows[i].name[0] == '\0') {
+                fault("a version without a name, or that nobody uses");
+            }
+        }
     }
     return NULL;
 }
@@ -80,10 +95,15 @@ int main(void)
     }
     atomic_store(&done, true);
     pthread_join(housekeeper, NULL);
+    registry_set_idle(registry, IDLE);
     size_t count = registry_count(registry);
-    if (registry_expire(registry, atomic_load(&now) + IDLE) != count ||
+    if (registry_expire(registry, atomic_load(&now) + 2 * IDLE) != count ||
         registry_count(registry) != 0) {
         fault("the count and the sessions differ");
+    }
+    struct registry_version rest;
+    if (registry_versions(registry, &rest, 1) != 0) {
+        fault("versions in use by nobody");
     }
     registry_destroy(registry);
     return atomic_load(&faults) != 0;
