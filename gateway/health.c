@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #define JSON_TYPE SLICE_LIT("application/json")
+#define VERSIONS_SHOWN 20 /* "other" is one of them */
 
 struct health {
     struct spool_stats spool;
@@ -132,14 +133,6 @@ void health_get_live(struct worker *worker, h2o_req_t *req)
     reply_json_word(req, 200, "status", "healthy");
 }
 
-void health_get_metrics(struct worker *worker, h2o_req_t *req)
-{
-    struct buf body = BUF_INIT;
-    metrics_render(worker->gateway->metrics, &body);
-    reply_body(req, 200, SLICE_LIT(EXPOSITION_CONTENT_TYPE), buf_slice(&body));
-    buf_free(&body);
-}
-
 void health_get_client_metrics(struct worker *worker, h2o_req_t *req)
 {
     struct buf body = BUF_INIT;
@@ -202,6 +195,32 @@ static void set_lobby_gauges(struct gateway *gateway)
     metric_set(
         metrics_gauge(m, "sigpost_lobby_waiting", "People in line for a slot.", METRIC_NO_LABELS),
         view.waiting);
+}
+
+/* Written as they are, not kept as series of the registry: versions are the clients' own words, and
+ * one that nobody uses any more is no series any more. */
+static void append_versions(struct gateway *gateway, struct buf *out)
+{
+    struct registry_version rows[VERSIONS_SHOWN];
+    struct slice name = SLICE_LIT("sigpost_sessions_by_version");
+    size_t n = registry_versions(gateway->registry, rows, VERSIONS_SHOWN);
+    exposition_family(out, name,
+                      SLICE_LIT("Telemetry sessions, by the client version they said last: the "
+                                "most used, and the others as one."),
+                      "gauge");
+    for (size_t i = 0; i < n; i++) {
+        const struct exposition_label label = {SLICE_LIT("version"), slice_of(rows[i].name)};
+        exposition_sample(out, name, "", &label, 1, (double)rows[i].sessions);
+    }
+}
+
+void health_get_metrics(struct worker *worker, h2o_req_t *req)
+{
+    struct buf body = BUF_INIT;
+    metrics_render(worker->gateway->metrics, &body);
+    append_versions(worker->gateway, &body);
+    reply_body(req, 200, SLICE_LIT(EXPOSITION_CONTENT_TYPE), buf_slice(&body));
+    buf_free(&body);
 }
 
 static void set_gauges(void *arg)

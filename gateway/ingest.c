@@ -26,6 +26,7 @@ struct ingest {
     int64_t now_ns;     /* wall */
     struct ip_addr client;
     struct verification proof;
+    struct slice session; /* of a request that verified; absent before, and when it has none */
     struct body body;
     enum reason verdict;
     unsigned retry_after_s;
@@ -81,9 +82,7 @@ static bool admit(struct ingest *in)
     if (session.len == 0) {
         return true;
     }
-    const struct registry_request request = {
-        .session = session, .key_id = in->proof.key.key_id, .version = in->proof.headers.version};
-    registry_touch(in->worker->gateway->registry, &request, in->started_ns);
+    in->session = session;
     if (rate_limit_take_session(in->worker->gateway->session_rate, session, in->started_ns,
                                 &in->retry_after_s)) {
         return true;
@@ -189,6 +188,17 @@ static void append(struct ingest *in)
     append_wait_start(in->worker, in->req, &append);
 }
 
+/* Every verified request is a sign of life; its payload counts when it was good. */
+static void touch_session(const struct ingest *in, bool good)
+{
+    const struct registry_request request = {.session = in->session,
+                                             .key_id = in->proof.key.key_id,
+                                             .version = in->proof.headers.version,
+                                             .items = good ? in->body.items : 0,
+                                             .bytes = good ? in->req->entity.len : 0};
+    registry_touch(in->worker->gateway->registry, &request, in->started_ns);
+}
+
 void ingest_handle(struct worker *worker, h2o_req_t *req)
 {
     struct ingest in = {.worker = worker,
@@ -200,6 +210,7 @@ void ingest_handle(struct worker *worker, h2o_req_t *req)
     cors_add_origin(worker, req);
     bool good = find_client(&in) && take_rate_token(&in) && verify(&in) && admit(&in) &&
                 check_media_type(&in) && inflate(&in) && validate(&in) && stamp(&in);
+    touch_session(&in, good);
     if (good) {
         append(&in);
     } else {

@@ -12,7 +12,7 @@ GATEWAY_NAMES = """
 sigpost_auth_requests_total sigpost_auth_key_uses_total sigpost_ingest_requests_total
 sigpost_ingest_bytes_total sigpost_ingest_items_total sigpost_request_duration_seconds_count
 sigpost_spool_bytes sigpost_spool_oldest_seconds sigpost_spool_sync_seconds_count
-sigpost_sessions_active sigpost_lobby_slots sigpost_lobby_waiting sigpost_connections sigpost_build_info
+sigpost_sessions_active sigpost_sessions_by_version sigpost_lobby_slots sigpost_lobby_waiting sigpost_connections sigpost_build_info
 """.split()
 
 EXPORT_NAMES = """
@@ -136,3 +136,31 @@ def test_keys_and_templates_show(house):
     wait_until(
         lambda: exposition.total(gateway.metrics(), "sigpost_template_fallback") == 1, 5, "fallback"
     )
+
+
+def test_sessions_by_version_stay_few(house):
+    """Versions are the clients' own words: whatever they say, /metrics shows at most twenty."""
+    gateway = house.gateway({"rate": {"per_address": 0}})
+    seen = lambda **labels: exposition.total(  # noqa: E731
+        gateway.metrics(), "sigpost_sessions_by_version", **labels
+    )
+
+    def send(session, version):
+        answer = gateway.send("metrics", payload.metrics(), session=session, version=version)
+        assert answer.status == 200
+
+    for n in range(3):
+        send(f"run-{n}", "2.0.0.0")
+    send("run-2", "2.0.1.0")
+    send("silent", None)
+    send("quoted", '2"}\\ 1')
+    assert seen(version="2.0.0.0") == 2
+    assert seen(version="2.0.1.0") == seen(version="none") == seen(version="other") == 1
+    for n in range(300):
+        send(f"made-up-{n}", f"9.{n}")
+    series = [key for key in gateway.metrics() if key[0] == "sigpost_sessions_by_version"]
+    assert len(series) == 20
+    assert seen(version="2.0.0.0") == 2
+    assert seen() == exposition.total(gateway.metrics(), "sigpost_sessions_active") == 305
+    code, said = promtool(gateway.get("/metrics").body)
+    assert (code, said) == (0, "")
