@@ -114,6 +114,23 @@ def test_an_edited_page_is_seen_and_a_faulty_one_falls_back(house):
     wait_until(lambda: gateway.ready().status == 200, 5, "readiness without the file")
 
 
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_what_everybody_may_write_is_refused_and_the_log_says_what_mends_it(house, what):
+    gateway = house.gateway(start=False)
+    gateway.templates.mkdir(mode=0o755)
+    page = gateway.templates / "index.html"
+    page.write_text(OWN_INDEX)
+    (gateway.templates if what == "directory" else page).chmod(0o1777 if what == "directory" else 0o666)
+    gateway.start()
+    assert b'id="own"' not in gateway.get("/").body
+    ready = gateway.ready()
+    assert ready.status == 503 and ready.json()["reason"].startswith("template_fallback: ")
+    (command,) = re.findall(r"run: (chmod o-w \S+?)\"?$", gateway.log(), re.M)
+    subprocess.run(command.split(), check=True)
+    wait_until(lambda: b'id="own"' in gateway.get("/").body, 5, "the operator's page")
+    assert gateway.ready().status == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/waiting", "/new", "/status"])
 def test_builtin_pages_are_under_a_strict_policy(house, path):
     gateway = house.gateway({"session": {"max": 1}})
