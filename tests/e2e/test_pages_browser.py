@@ -44,17 +44,17 @@ def observe(gateway, user, target):
 
 
 def test_five_browsers_and_two_slots(house):
-    gateway = lobby(house, max=2, idle_timeout="3s")
+    gateway = lobby(house, max=2, idle_timeout="5s")
     browser.run("line", url=url_of(gateway))
 
 
 def test_who_leaves_the_line_and_who_lost_the_place(house):
-    gateway = lobby(house, max=1, patience="4s")
+    gateway = lobby(house, max=1, patience="8s")
     browser.run("leaving", url=url_of(gateway))
 
 
 def test_without_javascript(house):
-    gateway = lobby(house, max=1, idle_timeout="3s")
+    gateway = lobby(house, max=1, idle_timeout="6s")
     browser.run("plain", url=url_of(gateway))
 
 

@@ -1,5 +1,5 @@
-// pictures.mjs: each page in both colour schemes on a desktop and on a phone: accessible, not wider
-// than the screen, and pictured when there is a directory for it.
+// pictures.mjs: each page in both colour schemes and on both screens: accessible, and not wider than
+// the screen. Without a directory for pictures, light on a desktop and dark on a phone are enough.
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 
@@ -23,6 +23,7 @@ export default async function (visitors, {pages, directory}) {
   if (directory) { mkdirSync(directory, {recursive: true}); }
   for (const [screen, options] of Object.entries(SCREENS)) {
     for (const colorScheme of ['light', 'dark']) {
+      if (!directory && (screen === 'desktop') !== (colorScheme === 'light')) { continue; }
       for (const {name, url, cookie, hour, stay} of pages) {
         const what = `${name}-${colorScheme}-${screen}`;
         const page = await visitors.come({...options, colorScheme});

@@ -15,7 +15,7 @@ export class Visitors {
   async come(options = {}) {
     const {inside, ...rest} = options;
     const context = await this.browser.newContext({viewport: {width: 1280, height: 800}, ...rest});
-    context.setDefaultTimeout(20000);
+    context.setDefaultTimeout(40000);
     const page = await context.newPage();
     this.watch(page);
     page.on('framenavigated', () => {
