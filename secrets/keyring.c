@@ -14,6 +14,7 @@
 #define SECURE_HEAP_BLOCK 64
 
 #define RETRY_SECONDS 5
+#define FRESH_PAUSE_NS (100 * NS_PER_MS) /* many ticks of file times */
 
 bool keyring_init_memory(struct result *why)
 {
@@ -158,18 +159,34 @@ int keyring_watch_fd(struct keyring *keyring)
     return keyring->watch.fd;
 }
 
+/* A fresh file is loaded once more at once, and after that at times: others write beside it. */
+static bool load_fresh_again(struct keyring *keyring, int64_t rested_ns)
+{
+    bool fresh = false;
+    for (size_t i = 0; i < KEYRING_FILES; i++) {
+        fresh = fresh || file_print_fresh(&keyring->prints[i], keyring->loaded_ns);
+    }
+    bool again = fresh && (!keyring->loaded_again || rested_ns >= FRESH_PAUSE_NS);
+    keyring->loaded_again = keyring->loaded_again || again;
+    return again;
+}
+
 bool keyring_drain_watch(struct keyring *keyring)
 {
     const char *files[KEYRING_FILES];
+    int64_t rested_ns = clock_mono_ns() - keyring->tried_ns;
     source_files(keyring, files);
     keyring_watch_renew(&keyring->watch, files, KEYRING_FILES);
     /* A load that failed for want of memory or descriptors is tried again, at times. */
-    bool changed = keyring->problem[0] != '\0' &&
-                   clock_mono_ns() - keyring->tried_ns > RETRY_SECONDS * NS_PER_SECOND;
+    bool changed = keyring->problem[0] != '\0' && rested_ns > RETRY_SECONDS * NS_PER_SECOND;
     for (size_t i = 0; i < KEYRING_FILES; i++) {
-        changed = file_print_changed(&keyring->prints[i], files[i], keyring->loaded_ns) || changed;
+        changed = changed || file_print_changed(&keyring->prints[i], files[i]);
     }
-    return changed;
+    if (changed) {
+        keyring->loaded_again = false;
+        return true;
+    }
+    return load_fresh_again(keyring, rested_ns);
 }
 
 static void count_ring(const struct ring *ring, int64_t now_s, struct keyring_counts *out)

@@ -72,8 +72,11 @@ void keyring_watch_close(struct keyring_watch *watch);
 void keyring_watch_renew(struct keyring_watch *watch, const char *const *paths, size_t n);
 
 struct file_print file_print_take(const char *path);
-/* Whether a file is another one than at `loaded_ns` (wall time), when `then` was taken. */
-bool file_print_changed(const struct file_print *then, const char *path, int64_t loaded_ns);
+/* Whether a file is another one than when `then` was taken. */
+bool file_print_changed(const struct file_print *then, const char *path);
+/* Whether the file had just been written at `loaded_ns` (wall time), when its print was taken. File
+ * times step by the kernel's tick: one that is written again in the same tick looks the same. */
+bool file_print_fresh(const struct file_print *print, int64_t loaded_ns);
 
 #define KEYRING_FILES 2 /* the ring file and the single-secret file */
 
@@ -87,6 +90,7 @@ struct keyring {
     struct file_print prints[KEYRING_FILES];
     int64_t loaded_ns; /* wall time of the last load, and monotonic */
     int64_t tried_ns;
+    bool loaded_again; /* since the last change, because a file was fresh */
 
     pthread_mutex_t
         mutex; /* guards ring and problem; held for a few instructions, never over I/O */

@@ -179,7 +179,7 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-bool file_print_changed(const struct file_print *then, const char *path, int64_t loaded_ns)
+bool file_print_changed(const struct file_print *then, const char *path)
 {
     const struct file_print now = file_print_take(path);
     const struct stat *a = &then->info;
@@ -187,15 +187,15 @@ bool file_print_changed(const struct file_print *then, const char *path, int64_t
     if (!then->exists || !now.exists) {
         return then->exists != now.exists;
     }
-    if (a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
-        a->st_mode != b->st_mode || !same_time(a->st_mtim, b->st_mtim) ||
-        !same_time(a->st_ctim, b->st_ctim)) {
-        return true;
-    }
-    /* File times step by the kernel's tick: a file that was written twice around the load may show
-     * the same ones. When it was that fresh, it counts as changed once more. One that lies further
-     * ahead is of a clock that has been set back since. */
-    int64_t changed_ns = (int64_t)a->st_ctim.tv_sec * NS_PER_SECOND + a->st_ctim.tv_nsec;
-    int64_t age_ns = loaded_ns - changed_ns;
-    return age_ns < NS_PER_SECOND && age_ns > -NS_PER_SECOND;
+    return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+           a->st_mode != b->st_mode || !same_time(a->st_mtim, b->st_mtim) ||
+           !same_time(a->st_ctim, b->st_ctim);
+}
+
+/* Further ahead than that is of a clock that has been set back since. */
+bool file_print_fresh(const struct file_print *print, int64_t loaded_ns)
+{
+    const struct timespec *changed = &print->info.st_ctim;
+    int64_t age_ns = loaded_ns - ((int64_t)changed->tv_sec * NS_PER_SECOND + changed->tv_nsec);
+    return print->exists && age_ns < NS_PER_SECOND && age_ns > -NS_PER_SECOND;
 }
