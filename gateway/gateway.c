@@ -145,9 +145,11 @@ static bool open_key_usage(struct gateway *gateway, struct result *why)
 void gateway_write_receipt(struct gateway *gateway)
 {
     struct result why = RESULT_INIT;
-    if (!keyring_receipt_write(gateway->receipt, gateway->keyring, &why)) {
+    bool failed = !keyring_receipt_write(gateway->receipt, gateway->keyring, &why);
+    if (failed && !gateway->receipt_failed) {
         LOG_WARN("sigpostctl cannot be told that the keys are loaded", LOG_STR("why", why.text));
     }
+    gateway->receipt_failed = failed;
 }
 
 /* Once the spool is ours, so is the state directory. */

@@ -41,6 +41,7 @@ struct gateway {
     struct keyring *keyring;
     struct key_usage *key_usage;
     struct keyring_receipt *receipt; /* of the loaded keys, for sigpostctl */
+    bool receipt_failed;             /* the housekeeper's */
     struct registry *registry;
     struct lease *lease;
     struct repeats *repeats;
@@ -108,7 +109,8 @@ void gateway_say_warnings(const struct config *config, char *const *environment)
  * otherwise. */
 bool gateway_check_keys(const struct config *config, struct result *why);
 
-/* Tells waiting tools which keys are in force. After each load, on the thread that loads. */
+/* Tells waiting tools which keys are in force. After each load, on the thread that loads, and now
+ * and then: what cannot be written is said in the log once and tried again. */
 void gateway_write_receipt(struct gateway *gateway);
 
 /* Has a write or sync of the spool failed for good? Before gateway_stop. */

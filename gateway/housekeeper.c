@@ -149,6 +149,7 @@ static void tick(struct housekeeper *self)
     note_history(gateway, now_ns);
     page_store_refresh(gateway->pages, gateway_config(gateway)->templates.dir);
     look_at_keys(self); /* events do not come from network file systems and shared folders */
+    gateway_write_receipt(gateway);
 }
 
 static int loop(struct housekeeper *self)

@@ -148,3 +148,19 @@ def test_no_secret_is_ever_shown(house):
     with open(f"/proc/{gateway.process.pid}/cmdline") as line:
         shown += line.read()
     assert SECRET not in shown and NEXT not in shown
+
+
+def test_a_receipt_that_cannot_be_written_is_tried_again(house):
+    """As on a full disk. The attempts themselves, beside the ring, are no reason to load it."""
+    gateway = house.gateway(start=False)
+    in_the_way = gateway.state / "keyring.loaded.tmp"
+    in_the_way.mkdir(parents=True)
+    gateway.state.chmod(0o700)
+    gateway.start()
+    gateway.reload()
+    gateway.wait_log("configuration reloaded")
+    said = "sigpostctl cannot be told that the keys are loaded"
+    assert gateway.log().count(said) == 1
+    in_the_way.rmdir()
+    wait_until((gateway.state / "keyring.loaded").exists, 5, "the receipt")
+    assert gateway.log().count(said) == 1
