@@ -12,7 +12,7 @@
 #define ROUNDS 60000
 #define IDS 3000
 #define MAX_SESSIONS 1000
-#define IDLE 20000
+#define IDLE INT64_C(20000)
 
 static struct registry *registry;
 static atomic_int_fast64_t now;
