@@ -329,6 +329,8 @@ def test_cleanup_is_for_the_operator(house):
 
     for sign in (
         ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Forwarded-Port", "443"),
+        ("x-forwarded-ssl", "on"),
         ("Forwarded", "for=127.0.0.1"),
         ("X-Real-IP", "127.0.0.1"),
         ("Via", "1.1 proxy"),
