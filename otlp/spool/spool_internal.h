@@ -203,7 +203,7 @@ bool spool_segment_finish(struct spool *spool);
 enum spool_room spool_write_group(struct spool *spool);
 /* fdatasync of the current segment, timed; false: the disk failed, the spool has been told. */
 bool spool_write_sync(struct spool *spool);
-/* Lets readers see what was written. */
+/* Lets readers see what was written; they are woken when the writer's round ends. */
 void spool_write_publish(struct spool *spool);
 /* A write or sync failed for good: one log line, `failed` is set. */
 void spool_write_failed(struct spool *spool, const char *what, int error);

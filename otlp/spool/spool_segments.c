@@ -262,7 +262,8 @@ static enum spool_room make_segment(struct spool *spool, uint64_t size)
     bool added = spool_segment_add(spool, &segment);
     if (added) {
         spool->allocated += size;
-        spool_readers_tell(spool, SPOOL_ALL_SIGNALS); /* woken at the next publishing */
+        spool_readers_tell(spool, SPOOL_ALL_SIGNALS);
+        w->wake_due = true;
     }
     pthread_mutex_unlock(&spool->lock);
     if (!added) {

@@ -57,6 +57,7 @@ void spool_write_publish(struct spool *spool)
     }
     spool_readers_tell(spool, w->signals);
     w->signals = 0;
+    w->wake_due = true;
     pthread_mutex_unlock(&spool->lock);
 }
 
@@ -164,7 +165,6 @@ static bool commit(struct spool *spool, struct spool_jobs *written)
         }
     }
     spool_jobs_answer(spool, written, outcome);
-    w->wake_due = w->wake_due || (outcome == SPOOL_DURABLE && !w->unsynced);
     return outcome == SPOOL_DURABLE;
 }
 

@@ -167,7 +167,6 @@ static void sync_interval(struct spool *spool, bool now)
     if (w->unsynced && (now || clock_mono_ns() - w->synced_ns >= SYNC_INTERVAL_NS)) {
         if (spool_write_sync(spool)) {
             spool_write_publish(spool);
-            w->wake_due = true;
         }
     }
 }
@@ -201,6 +200,7 @@ void *spool_writer_main(void *arg)
         if (has_failed(spool) || !write_waiting(spool)) {
             spool->w.unsynced = false;
             spool_jobs_answer(spool, &spool->w.waiting, SPOOL_FAILED);
+            wake_readers(spool, true); /* of what was published before */
             continue;
         }
         refuse_late(spool);

@@ -315,6 +315,61 @@ Test(trouble, a_failed_write_is_final_unless_it_is_for_room)
     cr_assert_eq(append_one(&f, 3, 10), SPOOL_FAILED);
 }
 
+static int64_t writer_cpu_ns(void)
+{
+    clockid_t clock;
+    struct timespec used = {0};
+    cr_assert_eq(pthread_getcpuclockid(f.spool->writer, &clock), 0);
+    cr_assert_eq(clock_gettime(clock, &used), 0);
+    return used.tv_sec * NS_PER_SECOND + used.tv_nsec;
+}
+
+static void forget(void *arg, struct spool_ticket *tickets)
+{
+    (void)arg;
+    (void)tickets;
+}
+
+/* Hands over [from, to] at once, so that the writer takes them in one turn. */
+static struct spool_appender *append_at_once(uint64_t from, uint64_t to)
+{
+    static struct spool_ticket tickets[64];
+    struct spool_appender *appender = spool_appender_open(f.spool, forget, NULL);
+    for (uint64_t number = from; number <= to; number++) {
+        struct spool_record record;
+        char session[SPOOL_SESSION_MAX], payload[4000];
+        record_make(number, sizeof(payload), &record, session, payload);
+        spool_appender_add(appender, &record, &tickets[number - from]);
+    }
+    spool_appender_flush(appender);
+    return appender;
+}
+
+/* The first segment is committed, then the disk fails: within one turn of the writer. */
+Test(trouble, after_a_failure_readers_are_woken_and_the_writer_sleeps)
+{
+    take_over_the_disk();
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    uint64_t sequence;
+    cr_assert_eq(append_one(&f, 1, 10), SPOOL_DURABLE);
+    cr_assert(reads_range(reader, 1, 1));
+    disk.sync_fails_at = disk.syncs + 2;
+    struct spool_appender *appender = append_at_once(2, 30);
+    for (int i = 0; i < 5000 && !is_readable(spool_reader_wake_fd(reader)); i++) {
+        usleep(1000);
+    }
+    cr_assert(is_readable(spool_reader_wake_fd(reader)), "2 is durable");
+    cr_assert_eq(read_one(reader, &sequence), 2);
+    cr_assert(stats_of(&f).failed);
+    int64_t before = writer_cpu_ns();
+    usleep(300000);
+    cr_assert_lt(writer_cpu_ns() - before, 20 * NS_PER_MS, "the writer never rests");
+    spool_reader_close(reader);
+    fixture_close(&f);
+    spool_appender_close(appender);
+}
+
 Test(trouble, failing_to_make_a_segment_is_final)
 {
     take_over_the_disk();
