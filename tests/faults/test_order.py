@@ -69,6 +69,10 @@ def test_the_sync_comes_before_the_answer(house, tmp_path, sync, stage):
     assert [last_stage(order, marker) for marker in markers] == [stage] * len(markers)
 
 
+def new_name(text):
+    return re.findall(r'"([^"]*)"', text)[-1]
+
+
 def renames(order, directory):
     """(name, calls on files of the spool up to and with the rename, those behind it)."""
     ours = [
@@ -78,25 +82,28 @@ def renames(order, directory):
     ]
     for i, (pid, call, text) in enumerate(ours):
         if call.startswith("rename") and worked(text):
-            name = re.findall(r'"([^"]*)"', text)[-1]
-            yield name, pid, ours[: i + 1], ours[i + 1 :]
+            yield new_name(text), pid, ours[: i + 1], ours[i + 1 :]
 
 
-def kept_safely(after, directory):
-    """A passed segment's file was kept as the spare: its old name must be gone from the disk before
-    the file is taken for a new one. Whether it was."""
-    for _, call, text in after:
-        if call == "fsync" and f"{directory}>" in text and worked(text):
-            return True
-        if call.startswith("rename") and '"spare.seg.tmp"' in text.split(",")[1]:
-            return False
-    return True
+def is_synced(call, text, directory):
+    return call == "fsync" and f"{directory}>" in text and worked(text)
+
+
+def assert_old_name_is_gone(before, directory):
+    """The rename that made the file a spare is followed by a sync of the directory."""
+    names = [new_name(text) if "rename" in call else None for _, call, text in before]
+    made = [i for i, name in enumerate(names) if name == "spare.seg.tmp"]
+    assert made, "a spare that nobody made"
+    between = before[made[-1] :]
+    assert any(is_synced(call, text, directory) for _, call, text in between), (
+        "a spare is used while a power cut may bring its old name back"
+    )
 
 
 def test_a_new_name_is_synced_before_it_is_relied_on(house, tmp_path, sink):
     """A file is synced before its rename, the directory after it; and between the rename of a
-    segment and the sync of the directory nothing is written to the segment. So it is with a file
-    that is used again: new.seg.tmp was the spare then."""
+    segment and the sync of the directory nothing is written to the segment. The file of a passed
+    segment is taken for another only after a sync of the directory."""
     trace = tmp_path / "strace.log"
     gateway = house.gateway(
         {"spool": {"max_bytes": "4MiB"}, "server": {"max_body": "512KiB"}},
@@ -112,13 +119,12 @@ def test_a_new_name_is_synced_before_it_is_relied_on(house, tmp_path, sink):
     gateway.terminate()
     order = list(calls(trace.read_text(errors="replace")))
     directory = gateway.state / "spool"
-    seen = {"seg": 0, "cursor": 0, "spare": 0, "reused": 0}
+    seen = {"seg": 0, "cursor": 0, "reused": 0}
     for name, pid, before, after in renames(order, directory):
         if name == "spare.seg.tmp":
-            seen["spare"] += 1
-            assert kept_safely(after, directory), "the spare's old name may come back"
             continue
         if name == "new.seg.tmp":
+            assert_old_name_is_gone(before, directory)
             seen["reused"] += 1
             continue
         temporary = "new.seg.tmp" if name.endswith(".seg") else f"{name}.tmp"
@@ -128,10 +134,9 @@ def test_a_new_name_is_synced_before_it_is_relied_on(house, tmp_path, sink):
         written = [i for i, (call, _) in enumerate(own) if call.startswith(("write", "pwrite"))]
         assert synced and (not written or written[-1] < synced[-1]), f"{name} is not synced first"
         for _, call, text in after:
-            if call == "fsync" and f"{directory}>" in text and worked(text):
+            if is_synced(call, text, directory):
                 break
             assert not (name in text and "write" in call), f"{name} is used before its name is safe"
         else:
             raise AssertionError(f"the directory is not synced after {name}")
-    assert seen["seg"] >= 3 and seen["cursor"] >= 1, seen
-    assert seen["spare"] >= 1 and seen["reused"] >= 1, seen
+    assert seen["seg"] >= 3 and seen["cursor"] >= 1 and seen["reused"] >= 1, seen
