@@ -1,10 +1,10 @@
 """Does otlp/json read OTLP/JSON as Google's own proto3 JSON mapping does?
 
 Random requests of the published schema are written by google.protobuf.json_format, their ids turned
-from base64 to hex as OTLP wants it, and converted by our code, which is compiled to a shared library
-for this. What comes out must be the same message. Then single values: whatever we take, json_format
+from base64 to hex as OTLP wants it, and converted by our code, whose archives are linked to a shared
+library for this. What comes out must be the same message. Then single values: whatever we take, json_format
 takes too, and with the same meaning (it takes more: "007", "1_0", true as a double, enum names).
-Runs as test_schema.py does; needs cc and protoc-c besides.
+Runs as test_schema.py does, on the release build; needs cc besides.
 """
 
 import base64
@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
 METRICS, TRACES, LOGS = range(3)
 REQUESTS = [
     metrics_service_pb2.ExportMetricsServiceRequest,
@@ -49,14 +49,12 @@ class Buf(ctypes.Structure):
 @pytest.fixture(scope="session")
 def convert(tmp_path_factory):
     """text -> (True, wire bytes) or (False, the fault)."""
-    out = tmp_path_factory.mktemp("json")
-    protos = sorted(str(path) for path in (ROOT / "otlp" / "proto").glob("*.proto"))
-    subprocess.run(["protoc-c", f"--proto_path={ROOT}", f"--c_out={out}", *protos], check=True)
-    sources = [*ROOT.glob("otlp/json*.c"), *(ROOT / "otlp" / f"{room}.c" for room in ("signal", "schema", "wire"))]
-    sources += [ROOT / "base" / "buf.c", ROOT / "base" / "utf8.c", *out.rglob("*.c")]
-    command = ["cc", "-shared", "-fPIC", "-O1", "-Wl,--no-undefined", "-D_GNU_SOURCE", f"-I{ROOT}", f"-I{out}"]
-    library = out / "libjson.so"
-    subprocess.run([*command, *map(str, sources), "-lprotobuf-c", "-o", library], check=True)
+    library = tmp_path_factory.mktemp("json") / "libjson.so"
+    archives = [BUILD / "otlp" / f"libsigpost_{name}.a" for name in ("otlp", "proto")]
+    archives.append(BUILD / "base" / "libsigpost_base.a")
+    whole = ["-Wl,--whole-archive", *map(str, archives), "-Wl,--no-whole-archive"]
+    needed = ["-lprotobuf-c", "-lconfig", "-lz", "-lzstd", "-lm"]
+    subprocess.run(["cc", "-shared", "-o", library, *whole, *needed], check=True)
     code = ctypes.CDLL(str(library))
     code.json_to_request.restype = ctypes.c_bool
     code.json_to_request.argtypes = [ctypes.c_int, Slice, ctypes.POINTER(Buf), ctypes.c_char_p]
