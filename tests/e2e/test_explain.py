@@ -38,28 +38,28 @@ def lines(headers):
     return "".join(f"{name}: {value}\n" for name, value in headers)
 
 
-NOW = int(time.time())
+# Made when they are sent: the suite may run for longer than the window.
 CASES = {
-    "good": signed("/v1/metrics"),
-    "good without session": signed("/v1/metrics", session=None),
-    "another path": signed("/v1/traces"),
-    "another secret": signed("/v1/metrics", secret="x" * 40),
-    "stale": signed("/v1/metrics", timestamp=NOW - 4000),
-    "ahead": signed("/v1/metrics", timestamp=NOW + 4000),
-    "unsigned": [],
-    "no timestamp": signed("/v1/metrics")[:1],
-    "milliseconds": signed("/v1/metrics", timestamp=NOW * 1000),
-    "repeated": [*signed("/v1/metrics"), ("X-KMS-Session", "other")],
-    "session": signed("/v1/metrics", session="a|b"),
-    "short": [("X-KMS-Signature", "ab"), ("X-KMS-Timestamp", str(NOW))],
-    "key id": [*signed("/v1/metrics"), ("X-KMS-Key-ID", "no such key")],
-    "unknown key id": signed("/v1/metrics", key_id="unknown"),
+    "good": lambda now: signed("/v1/metrics"),
+    "good without session": lambda now: signed("/v1/metrics", session=None),
+    "another path": lambda now: signed("/v1/traces"),
+    "another secret": lambda now: signed("/v1/metrics", secret="x" * 40),
+    "stale": lambda now: signed("/v1/metrics", timestamp=now - 4000),
+    "ahead": lambda now: signed("/v1/metrics", timestamp=now + 4000),
+    "unsigned": lambda now: [],
+    "no timestamp": lambda now: signed("/v1/metrics")[:1],
+    "milliseconds": lambda now: signed("/v1/metrics", timestamp=now * 1000),
+    "repeated": lambda now: [*signed("/v1/metrics"), ("X-KMS-Session", "other")],
+    "session": lambda now: signed("/v1/metrics", session="a|b"),
+    "short": lambda now: [("X-KMS-Signature", "ab"), ("X-KMS-Timestamp", str(now))],
+    "key id": lambda now: [*signed("/v1/metrics"), ("X-KMS-Key-ID", "no such key")],
+    "unknown key id": lambda now: signed("/v1/metrics", key_id="unknown"),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_verdict_is_the_gateways(gateway, name):
-    headers = CASES[name]
+    headers = CASES[name](int(time.time()))
     answer = wire.post(gateway.port, "/v1/metrics", headers, payload.metrics())
     said = explain(gateway, lines(headers) or "A: b\n", "--path", "/v1/metrics")
     assert said["status"] == answer.status
@@ -70,8 +70,9 @@ def test_the_verdict_is_the_gateways(gateway, name):
 
 
 def test_the_canonical_string_is_what_was_signed(gateway):
-    said = explain(gateway, lines(signed("/v1/logs", timestamp=NOW)), "--path", "/v1/logs")
-    assert said["canonical"] == f"POST|/v1/logs|{NOW}|e2e-session"
+    now = int(time.time())
+    said = explain(gateway, lines(signed("/v1/logs", timestamp=now)), "--path", "/v1/logs")
+    assert said["canonical"] == f"POST|/v1/logs|{now}|e2e-session"
     assert (said["verdict"], said["key_id"]) == ("ok", "env")
 
 
@@ -103,10 +104,11 @@ def test_a_curl_command_of_many_quotings(gateway):
 
 
 def test_the_signed_query_is_found_out(gateway):
+    now = int(time.time())
     path, query = "/v1/metrics", "?source=desktop"
     headers = [
-        ("X-KMS-Signature", sign(SECRET, path + query, NOW)),
-        ("X-KMS-Timestamp", str(NOW)),
+        ("X-KMS-Signature", sign(SECRET, path + query, now)),
+        ("X-KMS-Timestamp", str(now)),
     ]
     command = f"curl -d @f 'http://h{path}{query}'" + "".join(
         f" -H {shlex.quote(f'{name}: {value}')}" for name, value in headers
@@ -117,8 +119,8 @@ def test_the_signed_query_is_found_out(gateway):
 
 
 def test_no_secret_in_what_it_says(gateway):
-    for headers in CASES.values():
-        text = lines(headers) or "A: b\n"
+    for make in CASES.values():
+        text = lines(make(int(time.time()))) or "A: b\n"
         for words in ((), ("--json",)):
             done = ctl(gateway, "explain", "--path", "/v1/metrics", *words, text=text)
             assert SECRET not in done.stdout + done.stderr

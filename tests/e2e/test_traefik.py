@@ -484,17 +484,17 @@ def test_grpc_to_the_collector(asking, signal, signs):
 @pytest.mark.parametrize(
     "headers, status",
     [
-        ([], "UNAUTHENTICATED"),
-        (signed("/v1/metrics", secret="w" * 40), "PERMISSION_DENIED"),
-        (signed("/v1/traces"), "PERMISSION_DENIED"),
-        ([*signed("/v1/traces"), ("x-forwarded-uri", "/v1/traces")], "PERMISSION_DENIED"),
-        ([("x-auth-status", "valid")], "UNAUTHENTICATED"),
+        (lambda: [], "UNAUTHENTICATED"),
+        (lambda: signed("/v1/metrics", secret="w" * 40), "PERMISSION_DENIED"),
+        (lambda: signed("/v1/traces"), "PERMISSION_DENIED"),
+        (lambda: [*signed("/v1/traces"), ("x-forwarded-uri", "/v1/traces")], "PERMISSION_DENIED"),
+        (lambda: [("x-auth-status", "valid")], "UNAUTHENTICATED"),
     ],
     ids=["unsigned", "wrong secret", "another signal", "spoofed path", "claims to be valid"],
 )
 def test_grpc_that_is_refused(asking, headers, status):
     name = f"grpc.refused.{next(numbers)}"
-    code, said = grpc(asking, "metrics", name, headers)
+    code, said = grpc(asking, "metrics", name, headers())
     assert code == 1 and status in said, said
     assert post(asking, body=payload.metrics("grpc.after")).status == 200
     asking.collector.wait_names(["grpc.after"])

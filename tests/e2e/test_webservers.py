@@ -120,14 +120,14 @@ def test_grpc_to_the_collector(nginx, signal):
 @pytest.mark.parametrize(
     "headers, status",
     [
-        ([], "UNAUTHENTICATED"),
-        (signed("/v1/metrics", secret="w" * 40), "PERMISSION_DENIED"),
-        ([*signed("/v1/traces"), ("x-forwarded-uri", "/v1/traces")], "PERMISSION_DENIED"),
+        (lambda: [], "UNAUTHENTICATED"),
+        (lambda: signed("/v1/metrics", secret="w" * 40), "PERMISSION_DENIED"),
+        (lambda: [*signed("/v1/traces"), ("x-forwarded-uri", "/v1/traces")], "PERMISSION_DENIED"),
     ],
     ids=["unsigned", "wrong secret", "spoofed path"],
 )
 def test_grpc_that_is_refused(nginx, headers, status):
-    code, said = grpc(nginx, "metrics", "nginx.refused", headers)
+    code, said = grpc(nginx, "metrics", "nginx.refused", headers())
     assert code == 1 and status in said, said
     assert not [item for item in nginx.collector.items() if item["name"] == "nginx.refused"]
 
