@@ -72,22 +72,26 @@ static bool read_header_late(struct spool *spool, int fd, struct spool_segment *
 static enum spool_read cannot_open(struct spool_reader *reader, uint64_t first, int error)
 {
     struct spool *spool = reader->spool;
-    bool lost = false;
+    bool lost = false, told = false;
     pthread_mutex_lock(&spool->lock);
     struct spool_segment *segment = spool_segment_of(spool, first);
     bool listed = segment != NULL;
     if (listed && error == ENOENT && segment->closed) {
         lost = true;
+        told = segment->last < first;
+        spool->quarantined += told ? 0 : 1;
         spool->allocated -= segment->used;
         segment->used = 0;
         segment->last = first - 1;
-        spool->quarantined++;
     }
     pthread_mutex_unlock(&spool->lock);
-    if (lost) {
+    if (lost && reader->want < first) { /* there is a gap before it */
+        reader->want = first;
+    }
+    if (lost && !told) {
         metric_add(spool->quarantined_total, 1);
     }
-    if (listed) {
+    if (listed && !told) {
         char text[128];
         LOG_ERROR(lost ? "spool: a segment file is gone, its records are lost"
                        : "spool: a segment cannot be opened",

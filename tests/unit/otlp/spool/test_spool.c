@@ -336,6 +336,47 @@ Test(spool, a_segment_that_somebody_deleted_is_counted_and_passed)
     spool_reader_close(b);
 }
 
+/* Sequences jump where a torn tail was cut off; the segment behind the jump is the one that goes. */
+Test(spool, a_deleted_segment_behind_a_gap_holds_no_reader, .timeout = 20)
+{
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    cr_assert_eq(append_range(&f, 1, 3), 3);
+    cr_assert(reads_range(reader, 1, 3));
+    spool_reader_ack(reader, 3);
+    spool_reader_close(reader);
+    fixture_close(&f);
+    char name[256], path[512];
+    count_files(&f, ".", ".seg", name);
+    path_in(&f, name, path);
+    FILE *file = fopen(path, "ae");
+    cr_assert_not_null(file);
+    for (int i = 0; i < 500; i++) {
+        fputs("torn", file);
+    }
+    fclose(file);
+    fixture_open(&f, NULL);
+    cr_assert_eq(append_one(&f, 4, 4000), SPOOL_DURABLE);
+    uint64_t behind = spool_last_sequence(f.spool);
+    cr_assert_gt(behind, 5, "no gap");
+    uint64_t number = 5;
+    while (f.spool->segments[f.spool->n_segments - 1].first <= behind) {
+        cr_assert_eq(append_one(&f, number++, 4000), SPOOL_DURABLE);
+    }
+    segment_name(behind, name);
+    path_in(&f, name, path);
+    cr_assert_eq(unlink(path), 0);
+    uint64_t sequence;
+    uint64_t before = stats_of(&f).quarantined;
+    struct spool_reader *all = reader_open(&f, "otlp"), *more = reader_open(&f, "more");
+    cr_assert_eq(read_one(all, &sequence), number - 1);
+    cr_assert_eq(read_one(all, &sequence), 0);
+    cr_assert_eq(read_one(more, &sequence), number - 1);
+    cr_assert_eq(stats_of(&f).quarantined, before + 1, "it is counted once");
+    spool_reader_close(all);
+    spool_reader_close(more);
+}
+
 Test(spool, the_wake_descriptor_tells_of_new_records)
 {
     fixture_open(&f, NULL);
