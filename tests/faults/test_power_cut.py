@@ -8,6 +8,7 @@ import pytest
 
 from harness.load import Load, expect_all
 from harness.process import free_port, wait_until
+from harness.sink import Sink
 
 
 def make_disk(tmp_path, size_mb=96):
@@ -66,6 +67,62 @@ def test_control_without_fdatasync_answers_are_lost(house, mount, tmp_path, sink
     lost = set(answered) - sink.names().keys()
     print(f"without fdatasync: {len(lost)} of {len(answered)} answered exports are lost")
     assert lost
+
+
+SMALL = {"spool": {"max_bytes": "4MiB"}, "server": {"max_body": "256KiB"}}
+FLAGS_AT, FLAG_REUSED = 40, 1  # in a segment's header
+
+
+def is_reused(segment):
+    with open(segment, "rb") as file:
+        return file.read(FLAGS_AT + 1)[FLAGS_AT] & FLAG_REUSED != 0
+
+
+def cut_power_while_files_go_round(house, mount, tmp_path, more):
+    """(names answered that no destination has, the copy of the disk): the destination takes what
+    comes, so that segments are made of the files of earlier ones, and then nothing more."""
+    image = make_disk(tmp_path)
+    disk = mount(tmp_path / "before", "-o", "loop,commit=300", image)
+    before = Sink()
+    gateway = house.gateway(
+        {"state": {"dir": disk / "state"}, **SMALL},
+        env={"SIGPOST_EXPORT_DESTINATIONS": f"otlp={before.url}"},
+    )
+    load = Load(gateway, filler=20_000).wait_answered(300)
+    before.stall()
+    load.wait_answered(len(load.answered) + more)
+    gateway.kill()
+    subprocess.run(["cp", "--sparse=always", image, tmp_path / "copy"], check=True)
+    owed = set(load.stop()) - before.names().keys()
+    before.close()
+    copy = mount(tmp_path / "after", "-o", "loop", tmp_path / "copy")
+    segments = [path for path in (copy / "state" / "spool").iterdir() if path.suffix == ".seg"]
+    assert any(map(is_reused, segments)), "no file was used again"
+    assert len(owed) >= more - 20
+    return owed, copy
+
+
+def expect_after_cut(house, disk, sink, owed):
+    gateway = house.gateway(
+        {"state": {"dir": disk / "state"}, **SMALL},
+        env={"SIGPOST_EXPORT_DESTINATIONS": f"otlp={sink.url}"},
+    )
+    expect_all(sink, owed, 60)
+    assert max(sink.names().values()) == 1, "and each comes once"
+    return gateway
+
+
+def test_a_power_cut_takes_nothing_from_files_that_are_used_again(house, mount, tmp_path, sink):
+    owed, disk = cut_power_while_files_go_round(house, mount, tmp_path, 60)
+    expect_after_cut(house, disk, sink, owed)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("n", range(20))
+def test_power_cuts_of_files_used_again_at_other_moments(house, mount, tmp_path, sink, n):
+    owed, disk = cut_power_while_files_go_round(house, mount, tmp_path, 20 + 5 * n)
+    expect_after_cut(house, disk, sink, owed)
 
 
 @pytest.mark.long
