@@ -31,6 +31,10 @@ def wait_until(condition, timeout=10.0, what="the condition", every=0.02):
         time.sleep(every)
 
 
+# Tests run side by side: each of the runners has its own share of the ports. The kernel gives only
+# odd ones while it has some: they are told apart by the digits above.
+_runners = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _given_ports = set()
 
 
@@ -40,7 +44,7 @@ def free_port():
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        if port not in _given_ports:
+        if port // 2 % _runners == _runner and port not in _given_ports:
             _given_ports.add(port)
             return port
 
