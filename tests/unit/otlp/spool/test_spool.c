@@ -336,7 +336,8 @@ Test(spool, a_segment_that_somebody_deleted_is_counted_and_passed)
     spool_reader_close(b);
 }
 
-/* Sequences jump where a torn tail was cut off; the segment behind the jump is the one that goes. */
+/* Sequences jump where a torn tail was cut off; the segment behind the jump is the one that goes.
+ */
 Test(spool, a_deleted_segment_behind_a_gap_holds_no_reader, .timeout = 20)
 {
     fixture_open(&f, NULL);
