@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -167,12 +168,22 @@ static int create_new(struct spool *spool)
                   0600);
 }
 
-static int open_spare(struct spool *spool)
+/* Cut to the size that it is counted with: what is behind it could be taken for a torn tail. */
+static int open_spare(struct spool *spool, uint64_t size)
 {
+    struct stat st;
     if (renameat(spool->dir_fd, SPOOL_SPARE_NAME, spool->dir_fd, SPOOL_NEW_NAME) != 0) {
         return -1;
     }
-    return openat(spool->dir_fd, SPOOL_NEW_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(spool->dir_fd, SPOOL_NEW_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 &&
+        (fstat(fd, &st) != 0 || ((uint64_t)st.st_size > size && ftruncate(fd, (off_t)size) != 0))) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
 /* Makes the file under its name; its descriptor, or -1 and errno. *synced is false when it was the
@@ -183,7 +194,7 @@ static int make_file(struct spool *spool, const struct segment_header *header, u
     *synced = true;
     char name[SEGMENT_NAME_LEN + 1];
     segment_name(header->first_sequence, name);
-    int fd = header->reused ? open_spare(spool) : create_new(spool);
+    int fd = header->reused ? open_spare(spool, size) : create_new(spool);
     if (fd < 0) {
         return -1;
     }
@@ -223,13 +234,14 @@ static bool has_spare(struct spool *spool)
     return has;
 }
 
-/* Of the spare if there is one, else, or when that cannot be had, of a fresh file. */
+/* Of the spare if there is one and it is not too long, else, or when that cannot be had, of a fresh
+ * file. */
 static int make_or_reuse(struct spool *spool, struct segment_header *header, uint64_t size,
                          bool *synced)
 {
     int fd = -1;
     *synced = true;
-    header->reused = has_spare(spool);
+    header->reused = size == spool->segment_bytes && has_spare(spool);
     if (header->reused) {
         fd = make_file(spool, header, size, synced);
         int error = errno;

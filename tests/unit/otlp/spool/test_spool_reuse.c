@@ -60,6 +60,17 @@ static struct segment_header header_of(const char *bytes)
     return header;
 }
 
+/* Waits for the keeper to leave a file for the next segment. */
+static ino_t wait_for_spare(off_t *size)
+{
+    ino_t spare = 0;
+    for (int i = 0; i < 500 && (spare = inode_of(&f, "spare.seg.tmp", size)) == 0; i++) {
+        usleep(10000);
+    }
+    cr_assert_neq(spare, 0, "no file was kept");
+    return spare;
+}
+
 /* Leaves f open with records up to *last: its newest segment, `name`, is made of an earlier one's
  * file and holds [*first, *last]; all before is acknowledged. */
 static struct spool_reader *reused(char name[256], uint64_t *first, uint64_t *last)
@@ -68,11 +79,7 @@ static struct spool_reader *reused(char name[256], uint64_t *first, uint64_t *la
     struct spool_reader *reader = reader_open(&f, "otlp");
     append_all(1, 20);
     pass(reader, 1, 20);
-    ino_t spare = 0;
-    for (int i = 0; i < 500 && (spare = inode_of(&f, "spare.seg.tmp", NULL)) == 0; i++) {
-        usleep(10000);
-    }
-    cr_assert_neq(spare, 0, "no file was kept");
+    ino_t spare = wait_for_spare(NULL);
     append_all(21, 33);
     count_files(&f, ".", ".seg", name);
     cr_assert_eq(inode_of(&f, name, NULL), spare, "it was not used");
@@ -231,6 +238,26 @@ Test(reuse, a_frame_of_an_earlier_segment_is_never_believed)
 }
 
 /* A broken header is not made anew from a frame that the file held before. */
+Test(reuse, a_spare_that_is_too_long_is_cut)
+{
+    char name[256];
+    char path[512];
+    off_t size, made;
+    fixture_open(&f, NULL);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    append_all(1, 20);
+    pass(reader, 1, 20);
+    ino_t spare = wait_for_spare(&size);
+    path_in(&f, "spare.seg.tmp", path);
+    cr_assert_eq(truncate(path, size + 65536), 0);
+    append_all(21, 33);
+    count_files(&f, ".", ".seg", name);
+    cr_expect_eq(inode_of(&f, name, &made), spare, "it was not used");
+    cr_expect_eq(made, 65536, "%jd bytes", (intmax_t)made); /* the segment_bytes of the fixture */
+    spool_reader_close(reader);
+    fixture_close(&f);
+}
+
 Test(reuse, a_broken_header_before_remains_sets_the_file_aside)
 {
     char name[256], path[512];
