@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool sync_parent(const char *path)
+bool directory_sync_parent(const char *path)
 {
     char *copy = strdup(path);
     if (copy == NULL) {
+        errno = ENOMEM;
         return false;
     }
     size_t len = strlen(copy);
@@ -42,7 +43,7 @@ bool directory_make(const char *what, const char *path, struct result *why)
         return result_fail_errno(why, errno, "%s %s: cannot be made", what, path);
     }
     /* Also when it was there: a process that made it may have been killed before this. */
-    if (!sync_parent(path) && made) {
+    if (!directory_sync_parent(path) && made) {
         return result_fail_errno(why, errno, "%s %s: its parent cannot be synced", what, path);
     }
     return true;

@@ -11,4 +11,8 @@
  * already and the parent may not be opened, that is not a failure. Any thread. */
 bool directory_make(const char *what, const char *path, struct result *why);
 
+/* Makes the path's entry in its directory durable: what was made or renamed there. False and errno.
+ * Any thread. */
+bool directory_sync_parent(const char *path);
+
 #endif

@@ -3,6 +3,8 @@
  */
 #include "base/durable_file.h"
 
+#include "base/directory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,21 +61,6 @@ void durable_file_put(struct durable_file *file, const void *bytes, size_t len)
     }
 }
 
-/* The directory that holds the path's last part; 0 or errno. */
-static int sync_directory(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int error = directory == NULL ? ENOMEM : fd < 0 ? errno : 0;
-    if (fd >= 0) {
-        error = fsync(fd) == 0 ? 0 : errno;
-        close(fd);
-    }
-    free(directory);
-    return error;
-}
-
 bool durable_file_commit(struct durable_file *file, struct result *why)
 {
     int error = file->error;
@@ -90,7 +77,8 @@ bool durable_file_commit(struct durable_file *file, struct result *why)
     if (error != 0) {
         unlink(file->temporary);
         result_fail_errno(why, error, "%.400s: cannot write", file->path);
-    } else if ((error = sync_directory(file->path)) != 0) {
+    } else if (!directory_sync_parent(file->path)) {
+        error = errno;
         result_fail_errno(why, error, "%.400s: cannot sync the directory of the new file",
                           file->path);
     }

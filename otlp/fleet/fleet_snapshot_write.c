@@ -1,6 +1,7 @@
 /* fleet_snapshot_write.c: see fleet_snapshot.h. Streamed through one buffer: however large the
  * state is, writing takes 64 KiB.
  */
+#include "base/directory.h"
 #include "otlp/fleet/fleet_internal.h"
 #include "otlp/fleet/fleet_snapshot.h"
 #include "otlp/spool/segment.h"
@@ -178,23 +179,6 @@ static void put_all(struct writer *w, const struct fleet *f, struct fleet_positi
     flush(w);
 }
 
-/* Makes what was renamed in the directory of path last. */
-static bool sync_directory(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    free(directory);
-    if (fd < 0) {
-        return false;
-    }
-    bool synced = fsync(fd) == 0;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return synced;
-}
-
 bool fleet_snapshot_write(const struct fleet *f, struct fleet_position position, const char *path,
                           struct result *why)
 {
@@ -222,7 +206,7 @@ bool fleet_snapshot_write(const struct fleet *f, struct fleet_position position,
         result_fail_errno(why, w.error, "cannot write the fleet snapshot %s", temporary);
         goto cleanup;
     }
-    if (rename(temporary, path) != 0 || !sync_directory(path)) {
+    if (rename(temporary, path) != 0 || !directory_sync_parent(path)) {
         result_fail_errno(why, errno, "cannot put the fleet snapshot in place as %s", path);
         goto cleanup;
     }
