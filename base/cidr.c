@@ -55,7 +55,7 @@ bool ip_from_sockaddr(const struct sockaddr *sa, struct ip_addr *out)
     return false;
 }
 
-void ip_format(const struct ip_addr *addr, char out[IP_TEXT_MAX])
+const char *ip_format(const struct ip_addr *addr, char out[IP_TEXT_MAX])
 {
     const char *text = NULL;
     if (memcmp(addr->bytes, v4_prefix, sizeof(v4_prefix)) == 0) {
@@ -66,6 +66,7 @@ void ip_format(const struct ip_addr *addr, char out[IP_TEXT_MAX])
     if (text == NULL) {
         out[0] = '\0'; /* cannot happen: the room is INET6_ADDRSTRLEN */
     }
+    return out;
 }
 
 /* One to three digits without a leading zero. */

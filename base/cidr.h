@@ -27,8 +27,8 @@ bool ip_parse(struct slice text, struct ip_addr *out);
 /* From AF_INET or AF_INET6; other families give the unspecified address :: and false. */
 bool ip_from_sockaddr(const struct sockaddr *sa, struct ip_addr *out);
 
-/* The usual text, IPv4 in dotted form, NUL-terminated. */
-void ip_format(const struct ip_addr *addr, char out[IP_TEXT_MAX]);
+/* The usual text, IPv4 in dotted form, NUL-terminated, written to `out`, which is returned. */
+const char *ip_format(const struct ip_addr *addr, char out[IP_TEXT_MAX]);
 
 /* "10.0.0.0/8", "fd00::/8", or a single address. Bits past the prefix must be zero. */
 bool cidr_parse(struct slice text, struct cidr *out);

@@ -52,7 +52,7 @@ void log_redirect(int fd)
     atomic_store_explicit(&current_fd, fd, memory_order_relaxed);
 }
 
-bool log_enabled(enum log_level level)
+static bool is_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
@@ -187,14 +187,19 @@ static bool is_over(const struct flood_row *row, int64_t now)
     return now - row->since >= NS_PER_SECOND || now < row->since;
 }
 
-/* The row of this text, a free one, or else the one with the oldest second. */
+/* The row of this text, a free one, or else the one with the oldest second. A literal that is met
+ * again is most often the same one. */
 static struct flood_row *row_for(const char *message)
 {
     struct flood_row *best = NULL;
+    for (size_t i = 0; i < FLOOD_ROWS && flood[i].message != NULL; i++) {
+        if (flood[i].message == message) {
+            return &flood[i];
+        }
+    }
     for (size_t i = 0; i < FLOOD_ROWS; i++) {
         struct flood_row *row = &flood[i];
-        if (row->message != NULL &&
-            (row->message == message || strcmp(row->message, message) == 0)) {
+        if (row->message != NULL && strcmp(row->message, message) == 0) {
             return row;
         }
         if (best == NULL ||
@@ -230,17 +235,20 @@ static bool admit(enum log_level level, const char *message, struct folded *befo
     return allowed;
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+bool log_admits(enum log_level level, const char *message)
 {
     struct folded before;
-    if (!log_enabled(level)) {
-        return;
+    if (!is_enabled(level)) {
+        return false;
     }
     bool allowed = admit(level, message, &before);
     emit_folded(&before);
-    if (allowed) {
-        emit(level, message, "", fields, n);
-    }
+    return allowed;
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+{
+    emit(level, message, "", fields, n);
 }
 
 void log_flush(bool all)

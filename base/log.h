@@ -42,9 +42,13 @@ void log_setup(enum log_format format, enum log_level level);
 /* Tests: lines go to this file descriptor instead of standard error (borrowed). */
 void log_redirect(int fd);
 
-bool log_enabled(enum log_level level);
+/* May a line with this text be written? Counts it as written or folded; below the level it is
+ * neither. The macros ask before they put its fields together: nearly all lines of a busy gateway
+ * end here. */
+bool log_admits(enum log_level level, const char *message);
 
-/* Writes one line. `message` is a literal of ours, `fields` may be NULL when n is 0. */
+/* Writes one line that was admitted. `message` is a literal of ours, `fields` may be NULL when n is
+ * 0. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t n);
 
 /* Writes the counts of folded lines whose second is over; `all` writes every one (shutdown).
@@ -53,7 +57,7 @@ void log_flush(bool all);
 
 #define LOG_AT(level, message, ...)                                      \
     do {                                                                 \
-        if (log_enabled(level)) {                                        \
+        if (log_admits((level), (message))) {                            \
             const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__}; \
             log_write((level), (message), log_fields_ + 1,               \
                       sizeof(log_fields_) / sizeof(log_fields_[0]) - 1); \

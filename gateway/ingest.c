@@ -176,14 +176,14 @@ static void append(struct ingest *in)
         .wire_bytes = in->req->entity.len,
         .started_ns = in->started_ns,
     };
+    if (!empty && in->proof.claim.timestamp_text.len != 0) {
+        repeat = repeat_of(in);
+        append.repeat = &repeat;
+    }
     log_verdict(in);
     if (empty) {
         append_wait_skip(in->worker, in->req, &append);
         return;
-    }
-    if (in->proof.claim.timestamp_text.len != 0) {
-        repeat = repeat_of(in);
-        append.repeat = &repeat;
     }
     append_wait_start(in->worker, in->req, &append);
 }

@@ -254,7 +254,8 @@ static bool check_file_limit(const struct config *config, struct result *why)
 static void configure_h2o(struct server *server, const struct config *config)
 {
     h2o_config_init(&server->h2o);
-    server->h2o.server_name = h2o_iovec_init(H2O_STRLIT("sigpost"));
+    server->h2o.server_name =
+        h2o_iovec_init(NULL, 0); /* no Server header: a stranger need not know */
     server->h2o.max_request_entity_size = config->server.max_body;
     server->h2o.http1.req_timeout = (uint64_t)(config->server.request_timeout / NS_PER_MS);
     server->h2o.http1.upgrade_to_http2 = 0; /* HTTP/2 of this libh2o has unfixed flaws */

@@ -191,16 +191,15 @@ void verify_log(const struct verification *proof, enum reason verdict, const str
                 const char *detail)
 {
     char ip[IP_TEXT_MAX];
-    ip_format(client, ip);
     struct slice session = proof->headers.session;
     struct slice version = proof->headers.version;
     if (reason_info(verdict)->http_status == 200) {
         LOG_INFO("[AUTH_SUCCESS]", LOG_SLICE("version", version), LOG_SLICE("session", session),
-                 LOG_STR("ip", ip), LOG_SLICE("key", proof->key.key_id));
+                 LOG_STR("ip", ip_format(client, ip)), LOG_SLICE("key", proof->key.key_id));
     } else {
         LOG_WARN("[AUTH_FAILED]", LOG_STR("reason", reason_info(verdict)->word),
-                 LOG_SLICE("version", version), LOG_SLICE("session", session), LOG_STR("ip", ip),
-                 LOG_SLICE("key", proof->key.key_id),
+                 LOG_SLICE("version", version), LOG_SLICE("session", session),
+                 LOG_STR("ip", ip_format(client, ip)), LOG_SLICE("key", proof->key.key_id),
                  LOG_STR("detail", detail[0] != '\0' ? detail : NULL));
     }
 }

@@ -13,6 +13,7 @@
 #define SHARD_ENTRIES_MIN 1024 /* a table of fewer than two of these is one shard */
 #define ENTRIES_MAX ((size_t)1 << 31)
 #define NONE UINT32_MAX
+#define BUCKETS_PER_ENTRY 2 /* a new id mostly finds its bucket empty, and reads no entry */
 
 struct entry {
     struct repeat_id id;
@@ -48,6 +49,7 @@ static bool shard_init(struct shard *shard, uint32_t cap)
     while (buckets < cap) {
         buckets *= 2;
     }
+    buckets *= BUCKETS_PER_ENTRY;
     shard->cap = cap;
     shard->mask = buckets - 1;
     shard->free = shard->newest = shard->oldest = NONE;
@@ -98,6 +100,16 @@ void repeats_destroy(struct repeats *repeats)
     free(repeats);
 }
 
+static size_t home_of(const struct repeats *repeats, const struct repeat_id *id)
+{
+    return id->words[0] & (repeats->n_shards - 1);
+}
+
+static uint32_t *bucket_of(const struct shard *shard, const struct repeat_id *id)
+{
+    return &shard->buckets[id->words[1] & shard->mask];
+}
+
 /* The hash of the hashes of the parts: that they have one length each keeps the bounds between
  * parts. */
 struct repeat_id repeats_hash(const struct repeats *repeats, const struct slice *parts, size_t n)
@@ -109,17 +121,9 @@ struct repeat_id repeats_hash(const struct repeats *repeats, const struct slice 
         keyed_hash_wide(&repeats->hash, parts[i], hashes[i]);
     }
     keyed_hash_wide(&repeats->hash, slice_make(hashes, n * sizeof(hashes[0])), id.words);
+    const struct shard *shard = &repeats->shards[home_of(repeats, &id)];
+    __builtin_prefetch(bucket_of(shard, &id)); /* where repeats_begin will look */
     return id;
-}
-
-static struct shard *shard_of(struct repeats *repeats, const struct repeat_id *id)
-{
-    return &repeats->shards[id->words[0] & (repeats->n_shards - 1)];
-}
-
-static uint32_t *bucket_of(const struct shard *shard, const struct repeat_id *id)
-{
-    return &shard->buckets[id->words[1] & shard->mask];
 }
 
 /* Its index, or NONE. */
@@ -191,6 +195,9 @@ static uint32_t take_place(struct shard *shard)
         uint32_t oldest = shard->oldest;
         settled_remove(shard, oldest);
         forget(shard, oldest);
+        if (shard->oldest != NONE) {
+            __builtin_prefetch(bucket_of(shard, &shard->entries[shard->oldest].id), 1);
+        }
     }
     uint32_t at = shard->free;
     if (at != NONE) {
@@ -213,7 +220,7 @@ static void begin_new(struct shard *shard, const struct repeat_id *id, int64_t n
 enum repeat repeats_begin(struct repeats *repeats, const struct repeat_id *id, int64_t now_ns,
                           struct repeat_waiter *waiter)
 {
-    struct shard *shard = shard_of(repeats, id);
+    struct shard *shard = &repeats->shards[home_of(repeats, id)];
     enum repeat repeat = REPEAT_NEW;
     pthread_mutex_lock(&shard->lock);
     uint32_t at = find(shard, id);
@@ -248,7 +255,7 @@ static struct repeat_waiter *reversed(struct repeat_waiter *list)
 struct repeat_waiter *repeats_settle(struct repeats *repeats, const struct repeat_id *id,
                                      bool durable)
 {
-    struct shard *shard = shard_of(repeats, id);
+    struct shard *shard = &repeats->shards[home_of(repeats, id)];
     struct repeat_waiter *waiters = NULL;
     pthread_mutex_lock(&shard->lock);
     uint32_t at = find(shard, id);

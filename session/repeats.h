@@ -12,7 +12,7 @@
  * 2.4 to 2.9 GB/s: 1.7 us for 4 KiB, 23 ms for 64 MiB.
  *
  * A table bounded by entries, sharded by id; a shard's lock is held for one look-up. An entry takes
- * 52 to 56 bytes, all allocated at the start. Any thread.
+ * 56 to 64 bytes, all allocated at the start. Any thread.
  */
 #ifndef SIGPOST_SESSION_REPEATS_H
 #define SIGPOST_SESSION_REPEATS_H
