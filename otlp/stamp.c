@@ -259,7 +259,7 @@ static void stamp_envelope(struct splice *s, struct wire *w)
     while (wire_more(w)) {
         struct wire_tag tag = wire_tag(w);
         if (is_message_1(tag)) {
-            stamp_resource(s, w, w->at == last);
+            stamp_resource(s, w, last != NULL && w->at == last);
         } else {
             wire_skip(w, tag.type);
         }

@@ -1,4 +1,4 @@
-/* wire.c: see wire.h. Everything that is not a single byte passes through read_varint. */
+/* wire.c: see wire.h. What is neither short nor common passes through read_varint. */
 #include "otlp/wire.h"
 
 #include <inttypes.h>
@@ -93,17 +93,6 @@ size_t wire_length_long(struct wire *w)
     return (size_t)value;
 }
 
-struct slice wire_bytes(struct wire *w)
-{
-    size_t len = wire_length(w);
-    if (w->fault != WIRE_OK) {
-        return slice_make(NULL, 0);
-    }
-    struct slice content = slice_make(w->at, len);
-    w->at += len;
-    return content;
-}
-
 const uint8_t *wire_take_cut(struct wire *w)
 {
     fail(w, WIRE_CUT, 0);
@@ -128,34 +117,6 @@ uint32_t wire_fixed32(struct wire *w)
         value |= (uint32_t)from[i] << (8 * i);
     }
     return value;
-}
-
-void wire_skip(struct wire *w, enum wire_type type)
-{
-    switch (type) {
-    case WIRE_VARINT:
-        wire_varint(w);
-        break;
-    case WIRE_FIXED64:
-        wire_take(w, 8);
-        break;
-    case WIRE_FIXED32:
-        wire_take(w, 4);
-        break;
-    case WIRE_BYTES:
-        wire_bytes(w);
-        break;
-    }
-}
-
-const uint8_t *wire_enter(struct wire *w)
-{
-    const uint8_t *outer_end = w->end;
-    size_t len = wire_length(w);
-    if (w->fault == WIRE_OK) {
-        w->end = w->at + len;
-    }
-    return outer_end;
 }
 
 void wire_explain(const struct wire *w, char out[WIRE_EXPLAIN_MAX])

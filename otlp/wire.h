@@ -65,7 +65,7 @@ static inline bool wire_more(const struct wire *w)
     return w->at != w->end;
 }
 
-/* The roads for what does not fit one byte; call the functions below instead. */
+/* The roads for what is neither short nor common; call the functions below instead. */
 struct wire_tag wire_tag_long(struct wire *w);
 uint64_t wire_varint_long(struct wire *w);
 size_t wire_length_long(struct wire *w);
@@ -92,13 +92,45 @@ static inline uint64_t wire_varint(struct wire *w)
     return wire_varint_long(w);
 }
 
+/* Reads a length of one, two or four bytes (the last is what .NET pads to) whose content is there
+ * in full: the bytes it takes, or 0 when it is none of these. */
+static inline size_t wire_length_common(const uint8_t *at, size_t left, size_t *len)
+{
+    size_t width = 1;
+    if (left < 4) {
+        if (left == 0 || *at >= 0x80) {
+            return 0;
+        }
+        *len = *at;
+    } else {
+        uint32_t four =
+            at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        if ((four & 0x80) == 0) {
+            *len = four & 0x7f;
+        } else if ((four & 0x80808080) == 0x00808080) {
+            *len = (four & 0x7f) | (four >> 1 & 0x7f << 7) | (four >> 2 & 0x7f << 14) |
+                   (four >> 3 & 0x7f << 21);
+            width = 4;
+        } else if ((four & 0x8080) == 0x0080) {
+            *len = (four & 0x7f) | (four >> 1 & 0x7f << 7);
+            width = 2;
+        } else {
+            return 0;
+        }
+    }
+    return *len <= left - width ? width : 0;
+}
+
 /* Reads a length; the cursor stands at the content, which is there in full. */
 static inline size_t wire_length(struct wire *w)
 {
-    if (w->at != w->end && *w->at < 0x80 && *w->at < w->end - w->at) {
-        return *w->at++;
+    size_t len = 0;
+    size_t width = wire_length_common(w->at, (size_t)(w->end - w->at), &len);
+    if (width == 0) {
+        return wire_length_long(w);
     }
-    return wire_length_long(w);
+    w->at += width;
+    return len;
 }
 
 /* Steps over n bytes and returns where they are; NULL when so many are not left. */
@@ -112,18 +144,50 @@ static inline const uint8_t *wire_take(struct wire *w, size_t n)
 }
 
 /* The content of a length-delimited field, borrowed; absent after a fault. */
-struct slice wire_bytes(struct wire *w);
+static inline struct slice wire_bytes(struct wire *w)
+{
+    size_t len = wire_length(w);
+    if (w->fault != WIRE_OK) {
+        return slice_make(NULL, 0);
+    }
+    w->at += len;
+    return slice_make(w->at - len, len);
+}
 
 /* Little-endian values of fixed size; 0 after a fault. */
 uint64_t wire_fixed64(struct wire *w);
 uint32_t wire_fixed32(struct wire *w);
 
 /* Steps over one value of this wire type. */
-void wire_skip(struct wire *w, enum wire_type type);
+static inline void wire_skip(struct wire *w, enum wire_type type)
+{
+    switch (type) {
+    case WIRE_VARINT:
+        wire_varint(w);
+        break;
+    case WIRE_FIXED64:
+        wire_take(w, 8);
+        break;
+    case WIRE_FIXED32:
+        wire_take(w, 4);
+        break;
+    case WIRE_BYTES:
+        wire_bytes(w);
+        break;
+    }
+}
 
 /* Narrows the cursor to the content of the length-delimited field it stands at, and returns the
  * end to give to wire_leave when that content has been read. */
-const uint8_t *wire_enter(struct wire *w);
+static inline const uint8_t *wire_enter(struct wire *w)
+{
+    const uint8_t *outer_end = w->end;
+    size_t len = wire_length(w);
+    if (w->fault == WIRE_OK) {
+        w->end = w->at + len;
+    }
+    return outer_end;
+}
 
 /* Widens the cursor again; does nothing after a fault. */
 static inline void wire_leave(struct wire *w, const uint8_t *outer_end)

@@ -2,6 +2,7 @@
 #include "otlp/wire.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OVER(literal) wire_over((literal), sizeof(literal) - 1)
@@ -200,6 +201,51 @@ Test(wire, nothing_to_read)
     cr_assert_str_empty(text);
     wire_varint(&w);
     cr_assert_eq(w.fault, WIRE_CUT);
+}
+
+/* A length of this width with so many bytes after it, in a heap block that ends where they do. The
+ * common road must come where the thorough one comes; true when all is there. */
+static bool check_length(size_t len, size_t width, size_t total)
+{
+    uint8_t *bytes = calloc(1, total + 1); /* so that there is a block when total is 0 */
+    cr_assert_not_null(bytes);
+    for (size_t k = 0; k < width && k < total; k++) {
+        bytes[k + 1] = (uint8_t)((len >> 7 * k & 0x7f) | (k + 1 < width ? 0x80 : 0));
+    }
+    for (size_t k = width; k < total && k < width + 4; k++) {
+        bytes[k + 1] = k % 2 == 0 ? 0x80 : 0; /* content that could be taken for a wider length */
+    }
+    struct wire w = wire_over(bytes + 1, total);
+    struct wire thorough = w;
+    size_t found = wire_length(&w);
+    cr_assert_eq(found, wire_length_long(&thorough), "%zu in %zu bytes", len, width);
+    cr_assert(w.at == thorough.at && w.end == thorough.end);
+    cr_assert(w.fault == thorough.fault && w.claimed == thorough.claimed);
+    cr_assert_eq(w.left, thorough.left);
+    free(bytes);
+    cr_assert_eq(found, w.fault == WIRE_OK ? len : 0);
+    return w.fault == WIRE_OK;
+}
+
+Test(wire, lengths_of_every_width)
+{
+    static const size_t lens[] = {0,   1,     2,     3,       4,       126,      127,           128,
+                                  300, 16383, 16384, 2097151, 2097152, 1U << 27, (1U << 28) - 1};
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        for (size_t width = wire_varint_size(lens[i]); width <= 6; width++) {
+            for (size_t cut = 0; cut < width; cut++) {
+                cr_assert_not(check_length(lens[i], width, cut));
+            }
+            cr_assert_eq(check_length(lens[i], width, width), lens[i] == 0 && width < 6);
+            cr_assert_eq(check_length(lens[i], width, width + lens[i]), width < 6);
+            cr_assert_eq(check_length(lens[i], width, width + lens[i] + 5), width < 6);
+            if (lens[i] != 0) {
+                cr_assert_not(check_length(lens[i], width, width + lens[i] - 1));
+            }
+        }
+    }
+    cr_assert_not(check_length((1U << 28) - 1, 4, 4));
+    cr_assert_not(check_length(1U << 28, 5, 5));
 }
 
 Test(wire, explanations)
