@@ -4,9 +4,9 @@
  * Indices of repeated fields are counted here, by walking over the siblings before the fault. These
  * stretches do not overlap, so a fault costs at most one more pass.
  */
+#include "otlp/schema.h"
 #include "otlp/validate_internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,80 +64,120 @@ static size_t append_step(char path[PATH_FULL_MAX], size_t len,
     return len + ((size_t)wrote < STEP_MAX ? (size_t)wrote : STEP_MAX - 1);
 }
 
-/* "a.b[2].c" for the field under the cursor; the request's type where no field is known yet. */
-static void write_path(const struct walk *walk, char path[PATH_FULL_MAX])
+/* The fault's field, as its tag says. */
+struct culprit {
+    const ProtobufCFieldDescriptor *field; /* NULL when the schema has none of this number */
+    struct wire_tag tag;                   /* number 0 when the tag is at fault */
+    enum wire_type right;                  /* of one value, when the field is known */
+    size_t len;                            /* of its content, where it has one */
+};
+
+static struct culprit read_culprit(const struct walk *walk, const ProtobufCMessageDescriptor *type)
 {
-    size_t len = 0;
-    path[0] = '\0';
-    for (size_t i = 1; i < walk->depth; i++) {
-        const struct level *level = &walk->levels[i];
-        len = append_step(path, len, level->field, level[-1].begin, level->tag_at);
+    struct wire w = wire_over(walk->tag_at, (size_t)(walk->end - walk->tag_at));
+    struct culprit culprit = {.field = NULL};
+    if (walk->at != walk->tag_at) {
+        culprit.tag = wire_tag(&w);
+        culprit.field = protobuf_c_message_descriptor_get_field(type, culprit.tag.number);
+        culprit.right = culprit.field != NULL ? schema_wire_type(culprit.field->type) : WIRE_VARINT;
+        culprit.len = culprit.tag.type == WIRE_BYTES ? wire_length(&w) : 0;
     }
-    if (walk->field != NULL) {
-        const uint8_t *begin = walk->levels[walk->depth - 1].begin;
-        len = append_step(path, len, walk->field, begin, walk->tag_at);
-    }
-    if (len == 0) {
-        snprintf(path, PATH_FULL_MAX, "%s", walk->levels[0].type->short_name);
-    }
-    schema_shorten_path(path, len, PATH_END_MAX);
+    return culprit;
 }
 
-__attribute__((format(printf, 2, 3))) static bool report(struct walk *walk, const char *format, ...)
+/* Writes "a.b[2].c" for the field under the cursor, the request's type where no field is known yet,
+ * and returns what the field is. */
+static struct culprit write_path(const struct place *place, char path[PATH_FULL_MAX])
+{
+    const struct walk *walk = place->walk;
+    const ProtobufCMessageDescriptor *type = place->request;
+    const uint8_t *begin = place->bytes;
+    size_t len = 0;
+    path[0] = '\0';
+    for (const struct level *level = place->levels; level < walk->top; level++) {
+        struct wire w = wire_over(level->tag_at, (size_t)(level->outer_end - level->tag_at));
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, wire_tag(&w).number);
+        len = append_step(path, len, field, begin, level->tag_at);
+        wire_enter(&w);
+        begin = w.at;
+        type = field->descriptor;
+    }
+    struct culprit culprit = read_culprit(walk, type);
+    if (culprit.field != NULL) {
+        len = append_step(path, len, culprit.field, begin, walk->tag_at);
+    }
+    if (len == 0) {
+        snprintf(path, PATH_FULL_MAX, "%s", type->short_name);
+    }
+    schema_shorten_path(path, len, PATH_END_MAX);
+    return culprit;
+}
+
+static void say_wire(const struct place *place, char what[WHAT_MAX])
+{
+    char why[WIRE_EXPLAIN_MAX];
+    wire_explain(place->walk->wire, why);
+    snprintf(what, WHAT_MAX, "%s, at byte %zu", why, (size_t)(place->walk->at - place->bytes));
+}
+
+static void say_wire_type(const struct place *place, const struct culprit *culprit,
+                          char what[WHAT_MAX])
+{
+    snprintf(what, WHAT_MAX, "wire type %s, must be %s, at byte %zu",
+             wire_type_name(culprit->tag.type), wire_type_name(culprit->right),
+             (size_t)(place->walk->tag_at - place->bytes));
+}
+
+static void say_id(const struct walk *walk, const struct culprit *culprit, char what[WHAT_MAX])
+{
+    uint8_t cell = type_table_cell(walk->table, walk->row, culprit->tag);
+    snprintf(what, WHAT_MAX, "id of %zu byte%s, must be %d or none", culprit->len,
+             culprit->len == 1 ? "" : "s", cell == CELL_ID16 ? 16 : 8);
+}
+
+static void say(const struct place *place, const struct culprit *culprit, enum fault_kind kind,
+                char what[WHAT_MAX])
+{
+    switch (kind) {
+    case FAULT_NONE:
+        what[0] = '\0';
+        break;
+    case FAULT_WIRE:
+        say_wire(place, what);
+        break;
+    case FAULT_WIRE_TYPE:
+        say_wire_type(place, culprit, what);
+        break;
+    case FAULT_UTF8:
+        snprintf(what, WHAT_MAX, "invalid UTF-8");
+        break;
+    case FAULT_ID:
+        say_id(place->walk, culprit, what);
+        break;
+    case FAULT_DEPTH:
+        snprintf(what, WHAT_MAX, "nested deeper than %d messages", VALIDATE_DEPTH_MAX);
+        break;
+    case FAULT_PACKED:
+        snprintf(what, WHAT_MAX, "packed length %zu is not a multiple of %d", culprit->len,
+                 culprit->right == WIRE_FIXED64 ? 8 : 4);
+        break;
+    case FAULT_TOO_LONG:
+        snprintf(what, WHAT_MAX, "%zu bytes are past the protobuf limit of %d",
+                 (size_t)(place->walk->end - place->walk->at), WIRE_LENGTH_MAX);
+        break;
+    }
+}
+
+void validate_explain(const struct place *place, enum fault_kind kind, char out[VALIDATE_FAULT_MAX])
 {
     char path[PATH_FULL_MAX];
     char what[WHAT_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof(what), format, args);
-    va_end(args);
-    write_path(walk, path);
-    if (walk->field == NULL && walk->number != 0) {
-        snprintf(walk->out->fault, VALIDATE_FAULT_MAX, "%.122s: field %u: %s", path, walk->number,
-                 what);
+    struct culprit culprit = write_path(place, path);
+    say(place, &culprit, kind, what);
+    if (culprit.field == NULL && culprit.tag.number != 0) {
+        snprintf(out, VALIDATE_FAULT_MAX, "%.122s: field %u: %s", path, culprit.tag.number, what);
     } else {
-        snprintf(walk->out->fault, VALIDATE_FAULT_MAX, "%.122s: %s", path, what);
+        snprintf(out, VALIDATE_FAULT_MAX, "%.122s: %s", path, what);
     }
-    return false;
-}
-
-bool fault_wire(struct walk *walk)
-{
-    char what[WIRE_EXPLAIN_MAX];
-    wire_explain(&walk->wire, what);
-    return report(walk, "%s, at byte %zu", what, (size_t)(walk->wire.at - walk->bytes));
-}
-
-bool fault_wire_type(struct walk *walk, enum wire_type found)
-{
-    return report(walk, "wire type %s, must be %s, at byte %zu", wire_type_name(found),
-                  wire_type_name(schema_wire_type(walk->field->type)),
-                  (size_t)(walk->tag_at - walk->bytes));
-}
-
-bool fault_utf8(struct walk *walk)
-{
-    return report(walk, "invalid UTF-8");
-}
-
-bool fault_id(struct walk *walk, size_t len, size_t right)
-{
-    return report(walk, "id of %zu byte%s, must be %zu or none", len, len == 1 ? "" : "s", right);
-}
-
-bool fault_depth(struct walk *walk)
-{
-    return report(walk, "nested deeper than %d messages", VALIDATE_DEPTH_MAX);
-}
-
-bool fault_packed(struct walk *walk, size_t len, size_t element_size)
-{
-    return report(walk, "packed length %zu is not a multiple of %zu", len, element_size);
-}
-
-bool fault_too_long(struct walk *walk, size_t len)
-{
-    walk->field = NULL;
-    walk->number = 0;
-    return report(walk, "%zu bytes are past the protobuf limit of %d", len, WIRE_LENGTH_MAX);
 }

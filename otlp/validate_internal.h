@@ -4,39 +4,53 @@
 #ifndef SIGPOST_OTLP_VALIDATE_INTERNAL_H
 #define SIGPOST_OTLP_VALIDATE_INTERNAL_H
 
-#include "otlp/schema.h"
 #include "otlp/validate.h"
+#include "otlp/validate_table.h"
 #include "otlp/wire.h"
 
-/* A message that is open. Of the request itself only type and begin are used. */
+#define LEVELS_MAX (VALIDATE_DEPTH_MAX - 1) /* the request itself needs none */
+
+/* A message that is open inside the request. */
 struct level {
-    const ProtobufCMessageDescriptor *type;
-    const uint8_t *begin;                  /* its first byte */
-    const uint8_t *outer_end;              /* where the message around it ends */
-    const ProtobufCFieldDescriptor *field; /* of the message around it */
-    const uint8_t *tag_at;                 /* where that field's tag stands */
+    const uint8_t *tag_at;        /* where its tag stands */
+    const uint8_t *outer_end;     /* where the message around it ends */
+    const struct type_row *outer; /* that message's row */
 };
 
+/* The cursor is a pair of its own, whose address is given to nobody, so that it lives in registers;
+ * what is not common is read by wire's functions. */
 struct walk {
-    struct wire wire;
-    enum signal signal;
-    const uint8_t *bytes; /* the whole request */
+    const uint8_t *at, *end;    /* of the innermost open message */
+    const uint8_t *tag_at;      /* of the field under the cursor */
+    const struct type_row *row; /* of the innermost open message */
+    const struct type_table *table;
+    struct level *top; /* past the innermost open one */
     uint64_t items;
-    struct validation *out;
-    const uint8_t *tag_at;                 /* of the field under the cursor */
-    uint32_t number;                       /* its number; 0 when the tag is at fault */
-    const ProtobufCFieldDescriptor *field; /* NULL when the schema has none of this number */
-    size_t depth;                          /* open messages, the request included */
-    struct level levels[VALIDATE_DEPTH_MAX];
+    struct wire *wire; /* holds the cursor's fault */
 };
 
-/* Each writes where and what into walk->out->fault, and returns false. */
-bool fault_wire(struct walk *walk); /* the cursor's own */
-bool fault_wire_type(struct walk *walk, enum wire_type found);
-bool fault_utf8(struct walk *walk);
-bool fault_id(struct walk *walk, size_t len, size_t right);
-bool fault_depth(struct walk *walk);
-bool fault_packed(struct walk *walk, size_t len, size_t element_size);
-bool fault_too_long(struct walk *walk, size_t len);
+/* Where a fault was found. */
+struct place {
+    const ProtobufCMessageDescriptor *request;
+    const uint8_t *bytes; /* the whole request */
+    const struct level *levels;
+    const struct walk *walk;
+};
+
+enum fault_kind {
+    FAULT_NONE,
+    FAULT_WIRE, /* the cursor's own */
+    FAULT_WIRE_TYPE,
+    FAULT_UTF8,
+    FAULT_ID,
+    FAULT_DEPTH,
+    FAULT_PACKED,
+    FAULT_TOO_LONG
+};
+
+/* Writes where and what. The walk is as it was when it came upon the fault: its wire at the fault,
+ * or its cursor past what is not as it must be (FAULT_PACKED: at the run's first byte). */
+void validate_explain(const struct place *place, enum fault_kind kind,
+                      char out[VALIDATE_FAULT_MAX]);
 
 #endif

@@ -308,6 +308,51 @@ Test(validate, strings_are_utf8)
     expect_valid(SIGNAL_TRACES, &b, 0);
 }
 
+/* Each length and each place of the one byte that is not ASCII, at the end of what can be read. */
+Test(validate, no_byte_of_a_string_is_overlooked)
+{
+    struct guarded g = guarded_open(256);
+    for (size_t len = 1; len <= 80; len++) {
+        for (size_t at = 0; at <= len; at++) {
+            uint8_t body[128] = {0x0a, (uint8_t)(len + 2), 0x1a, (uint8_t)len};
+            memset(body + 4, 'a', len);
+            body[at < len ? 4 + at : 4] = at < len ? 0x80 : 0x7f;
+            struct validation out;
+            bool valid =
+                validate_request(SIGNAL_TRACES, guarded_put(&g, body, len + 4), len + 4, &out);
+            cr_assert_eq(valid, at == len, "byte %zu of %zu", at, len);
+            cr_assert_str_eq(out.fault, valid ? "" : "resource_spans[0].schema_url: invalid UTF-8");
+        }
+    }
+    guarded_close(&g);
+}
+
+/* Every width, as a value of its own and in a packed run, with and without its last byte. */
+Test(validate, varints_of_every_width)
+{
+    for (size_t width = 1; width <= 12; width++) {
+        for (size_t present = width - 1; present <= width; present++) {
+            uint8_t value[12];
+            memset(value, 0x80, sizeof(value));
+            value[width - 1] = 1;
+            struct buf b = BUF_INIT;
+            wire_put_tag(&b, 1000, WIRE_VARINT);
+            buf_append(&b, value, present);
+            struct validation out;
+            bool sound = width <= WIRE_VARINT_MAX && present == width;
+            cr_assert_eq(check(SIGNAL_LOGS, buf_slice(&b), &out), sound, "%zu: %s", width,
+                         out.fault);
+            buf_clear(&b);
+            wire_put_bytes(&b, 2, slice_make(value, present));
+            wrap_buckets(&b);
+            sound = sound || present == 0;
+            cr_assert_eq(check(SIGNAL_METRICS, buf_slice(&b), &out), sound, "%zu: %s", width,
+                         out.fault);
+            buf_free(&b);
+        }
+    }
+}
+
 Test(validate, repeated_strings_have_an_index)
 {
     struct buf b = BUF_INIT;
