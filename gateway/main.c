@@ -202,6 +202,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments;
     process_forbid_dumps();
+    process_keep_memory();
     if (!read_arguments(argc, argv, &arguments)) {
         return EXIT_CONFIG;
     }

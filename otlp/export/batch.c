@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define KEEP_BYTES ((size_t)4 << 20) /* a batch of the default size, and as much again */
+
 struct entry {
     uint64_t sequence;
     int64_t arrived_ns;
@@ -63,6 +65,19 @@ bool batch_free(struct batch *batch)
     return true;
 }
 
+bool batch_clear(struct batch *batch)
+{
+    struct store *store = batch->store;
+    if (store->users != 1 || store->payloads.cap > KEEP_BYTES) {
+        return false;
+    }
+    store->n = 0;
+    buf_clear(&store->payloads);
+    buf_clear(&store->names);
+    batch->first = batch->count = 0;
+    return true;
+}
+
 bool batch_fits(const struct batch *batch, const struct batch_limits *limits, size_t len)
 {
     if (batch->count == 0) {
@@ -86,10 +101,10 @@ static struct entry *reserve_entry(struct store *store)
     return &store->entries[store->n];
 }
 
-bool batch_add(struct batch *batch, const struct spool_frame *frame, struct slice payload,
-               uint64_t items, int64_t now)
+bool batch_add(struct batch *batch, const struct spool_frame *frame, int64_t now)
 {
     struct store *store = batch->store;
+    struct slice payload = frame->payload;
     struct entry *entry = reserve_entry(store);
     size_t session_len = strnlen(frame->session, SPOOL_SESSION_MAX);
     size_t key_id_len = strnlen(frame->key_id, SPOOL_KEY_ID_MAX);
@@ -100,7 +115,7 @@ bool batch_add(struct batch *batch, const struct spool_frame *frame, struct slic
     }
     *entry = (struct entry){.sequence = frame->sequence,
                             .arrived_ns = frame->arrived_ns,
-                            .items = items,
+                            .items = frame->items,
                             .payload_at = store->payloads.len,
                             .payload_len = payload.len,
                             .names_at = store->names.len,

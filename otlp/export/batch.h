@@ -32,13 +32,16 @@ struct batch *batch_create(enum signal signal);
 /* Frees this batch or half. True when it was the last one that used the memory. NULL is fine. */
 bool batch_free(struct batch *batch);
 
+/* Forgets the frames and keeps the memory for others. False, and nothing is changed, when a half
+ * still uses it or it is more than 4 MiB. */
+bool batch_clear(struct batch *batch);
+
 /* Would a payload of `len` bytes still belong into this batch? An empty batch takes any. */
 bool batch_fits(const struct batch *batch, const struct batch_limits *limits, size_t len);
 
 /* Copies the payload and what a dead letter must tell about the frame. False when out of memory:
  * the batch is as before. now: monotonic. */
-bool batch_add(struct batch *batch, const struct spool_frame *frame, struct slice payload,
-               uint64_t items, int64_t now);
+bool batch_add(struct batch *batch, const struct spool_frame *frame, int64_t now);
 
 /* Has it reached a limit, its age included? False for an empty batch. */
 bool batch_due(const struct batch *batch, const struct batch_limits *limits, int64_t now);

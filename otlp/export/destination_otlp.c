@@ -24,7 +24,6 @@ static void close_lane(struct export_lane *lane)
     if (lane->stop_fd >= 0) {
         close(lane->stop_fd);
     }
-    buf_free(&lane->staged.payload);
 }
 
 static void begin_stop(struct destination *self, int64_t deadline_mono_ns)
@@ -148,7 +147,6 @@ static bool open_lanes(struct destination_otlp *d, const struct destination_otlp
             struct export_lane *lane = &d->lanes[d->n_lanes++];
             *lane = (struct export_lane){
                 .destination = d, .signal = (enum signal)signal, .stop_fd = -1};
-            lane->staged.payload = BUF_INIT;
             if (!open_lane(lane, o, spool, why)) {
                 return false;
             }

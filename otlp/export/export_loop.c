@@ -12,7 +12,6 @@
 #define READ_ROUND 64               /* frames read before the wire gets its turn */
 #define READ_AGAIN_NS NS_PER_SECOND /* after a read error */
 #define WAIT_MAX_NS NS_PER_SECOND
-#define STAGED_KEEP ((size_t)1 << 20) /* memory kept for the next frame */
 
 /* --- spool to engine -------------------------------------------------------------------------- */
 
@@ -30,12 +29,7 @@ static void read_failed(struct export_lane *lane, int64_t now)
 /* Fills `staged`; false when there is no frame now. *again: there may be one at the next call. */
 static bool stage(struct export_lane *lane, int64_t now, bool *again)
 {
-    struct buf *payload = &lane->staged.payload;
-    if (payload->cap > STAGED_KEEP) {
-        buf_free(payload);
-    }
-    buf_clear(payload);
-    enum spool_read outcome = spool_reader_next(lane->reader, &lane->staged.frame, payload);
+    enum spool_read outcome = spool_reader_next(lane->reader, &lane->staged.frame);
     lane->empty = outcome == SPOOL_READ_EMPTY;
     *again = outcome == SPOOL_READ_AGAIN;
     if (outcome == SPOOL_READ_ERROR) {
@@ -68,9 +62,7 @@ static bool pull(struct export_lane *lane, int64_t now)
         if (!lane->staged.full && !stage(lane, now, &again)) {
             return again;
         }
-        struct slice payload =
-            slice_make(lane->staged.payload.data + frame->payload_offset, frame->payload_len);
-        if (!exporter_add(lane->exporter, frame, payload, frame->items, lane->staged.alone, now)) {
+        if (!exporter_add(lane->exporter, frame, lane->staged.alone, now)) {
             return false;
         }
         lane->staged.full = false;

@@ -33,7 +33,6 @@ struct export_lane {
         bool full; /* a frame was read that the engine has no room for yet */
         bool alone;
         struct spool_frame frame;
-        struct buf payload;
     } staged;
     bool empty;         /* the reader said so: its wake_fd tells when to look again */
     int64_t read_again; /* not before; 0: no read error */

@@ -10,6 +10,7 @@ struct exporter {
     struct batch *open[SIGNAL_COUNT]; /* NULL or holding at least one frame */
     bool open_alone[SIGNAL_COUNT];    /* takes no other frame */
     struct parcel *parcels;           /* owned; ascending sequence */
+    struct batch *spare;              /* NULL or empty: a sent one's memory, for the next */
     unsigned closed;                  /* batches whose memory the parcels hold */
     unsigned sending;
     unsigned sending_of[SIGNAL_COUNT];
@@ -40,6 +41,7 @@ void exporter_destroy(struct exporter *e)
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         batch_free(e->open[i]);
     }
+    batch_free(e->spare);
     free(e);
 }
 
@@ -63,7 +65,10 @@ static void drop(struct exporter *e, struct parcel *parcel)
         at = &(*at)->next;
     }
     *at = parcel->next;
-    if (batch_free(parcel->batch)) {
+    if (e->spare == NULL && batch_clear(parcel->batch)) {
+        e->spare = parcel->batch;
+        e->closed--;
+    } else if (batch_free(parcel->batch)) {
         e->closed--;
     }
     free(parcel);
@@ -87,28 +92,37 @@ bool exporter_wants_frames(const struct exporter *e)
     return e->retry.phase == RETRY_FLOWING;
 }
 
-bool exporter_add(struct exporter *e, const struct spool_frame *frame, struct slice payload,
-                  uint64_t items, bool alone, int64_t now)
+static struct batch *take_spare(struct exporter *e, enum signal signal)
+{
+    struct batch *spare = e->spare;
+    if (spare == NULL || batch_signal(spare) != signal) {
+        return batch_create(signal);
+    }
+    e->spare = NULL;
+    return spare;
+}
+
+bool exporter_add(struct exporter *e, const struct spool_frame *frame, bool alone, int64_t now)
 {
     struct batch **open = &e->open[frame->signal];
     if (*open != NULL && (alone || e->open_alone[frame->signal] ||
-                          !batch_fits(*open, &e->options.batch, payload.len))) {
+                          !batch_fits(*open, &e->options.batch, frame->payload.len))) {
         if (e->closed >= e->options.in_flight || !close_open(e, frame->signal)) {
             return false;
         }
     }
     if (*open == NULL) {
-        struct batch *batch = batch_create(frame->signal);
+        struct batch *batch = take_spare(e, frame->signal);
         if (batch == NULL) {
             return false;
         }
-        if (!batch_add(batch, frame, payload, items, now)) {
+        if (!batch_add(batch, frame, now)) {
             batch_free(batch);
             return false;
         }
         *open = batch;
         e->open_alone[frame->signal] = alone;
-    } else if (!batch_add(*open, frame, payload, items, now)) {
+    } else if (!batch_add(*open, frame, now)) {
         return false;
     }
     e->last = frame->sequence;

@@ -53,8 +53,8 @@ bool exporter_wants_frames(const struct exporter *exporter);
 /* Takes a frame, with higher sequence than any before it, copying the payload. `alone`: it must
  * share a request with no other. False when there is no room for it yet (or no memory): keep it and
  * try again after exporter_next or exporter_finish. */
-bool exporter_add(struct exporter *exporter, const struct spool_frame *frame, struct slice payload,
-                  uint64_t items, bool alone, int64_t now);
+bool exporter_add(struct exporter *exporter, const struct spool_frame *frame, bool alone,
+                  int64_t now);
 
 /* The next parcel to send now, already marked as under way; NULL when there is none. Its body is
  * batch_body(parcel->batch), valid until exporter_finish. */

@@ -34,7 +34,6 @@
 #define SAVE_INTERVAL_NS (5 * NS_PER_SECOND)
 #define SAVE_DUTY 20 /* times the last snapshot's duration must pass before the next */
 #define READ_AGAIN_MS 1000
-#define PAYLOAD_KEPT ((size_t)1 << 20) /* a larger buffer is given back */
 
 struct fleet_destination {
     struct destination base;
@@ -55,7 +54,6 @@ struct fleet_destination {
     char problem[DESTINATION_PROBLEM_MAX];
 
     /* The thread's own. */
-    struct buf payload;
     struct fleet_position read, saved;
     bool placed;    /* the reader stands behind `saved` */
     bool unsaved;   /* there is in f what is not in the snapshot */
@@ -179,18 +177,16 @@ static void take_frame(struct fleet_destination *d, const struct spool_frame *fr
         return;
     }
     if (frame->signal == SIGNAL_METRICS) {
-        struct slice payload =
-            slice_make(d->payload.data + frame->payload_offset, frame->payload_len);
         mark_unsaved(d);
         pthread_mutex_lock(&d->lock);
-        bool decoded =
-            fleet_decode(d->decoder, d->f, slice_of(frame->session), frame->arrived_ns, payload);
+        bool decoded = fleet_decode(d->decoder, d->f, slice_of(frame->session), frame->arrived_ns,
+                                    frame->payload);
         fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f)); /* who sees one sees the other */
         pthread_mutex_unlock(&d->lock);
         if (!decoded) {
             LOG_WARN("fleet: a payload could not be decoded and is in no series",
                      LOG_STR("session", frame->session), LOG_INT("sequence", frame->sequence),
-                     LOG_INT("bytes", frame->payload_len));
+                     LOG_INT("bytes", frame->payload.len));
         }
     }
     d->read.sequence = frame->sequence;
@@ -221,11 +217,7 @@ static void *run(void *arg)
     bool reading_failed = false;
     while (!atomic_load(&d->stopping)) {
         struct spool_frame frame;
-        buf_clear(&d->payload);
-        if (d->payload.cap > PAYLOAD_KEPT) {
-            buf_free(&d->payload);
-        }
-        enum spool_read outcome = spool_reader_next(d->reader, &frame, &d->payload);
+        enum spool_read outcome = spool_reader_next(d->reader, &frame);
         if (outcome == SPOOL_READ_OK) {
             take_frame(d, &frame);
         }
@@ -264,7 +256,6 @@ static void free_destination(struct fleet_destination *d)
     }
     fleet_decoder_destroy(d->decoder);
     fleet_destroy(d->f);
-    buf_free(&d->payload);
     pthread_mutex_destroy(&d->lock);
     free(d->snapshot_path);
     free(d->name);

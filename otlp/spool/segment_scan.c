@@ -2,6 +2,7 @@
 #include "otlp/spool/segment_scan.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,13 +142,10 @@ static enum segment_step header_at(struct segment_scan *scan, uint64_t pos,
     return fits ? SEGMENT_FRAME : SEGMENT_BAD;
 }
 
-static enum segment_step frame_at(struct segment_scan *scan, uint64_t pos,
-                                  struct segment_frame *frame)
+/* Behind the header that was found at pos: is all of the frame there, as it was written? */
+static enum segment_step rest_at(struct segment_scan *scan, uint64_t pos,
+                                 const struct segment_frame *frame)
 {
-    enum segment_step step = header_at(scan, pos, frame);
-    if (step != SEGMENT_FRAME) {
-        return step;
-    }
     enum fetched fetched = fetch(scan, pos, frame->total);
     if (fetched != FETCHED) {
         return fetched == FETCH_ERROR ? SEGMENT_ERROR : SEGMENT_BAD;
@@ -155,33 +153,39 @@ static enum segment_step frame_at(struct segment_scan *scan, uint64_t pos,
     return segment_frame_intact(frame, scan->data + (pos - scan->at)) ? SEGMENT_FRAME : SEGMENT_BAD;
 }
 
+static void pass(struct segment_scan *scan, const struct segment_frame *frame)
+{
+    scan->pos += frame->total;
+    scan->previous = frame->sequence;
+}
+
 enum segment_step segment_scan_next(struct segment_scan *scan, struct segment_frame *frame,
                                     const uint8_t **bytes)
 {
-    *bytes = NULL;
-    enum segment_step step = frame_at(scan, scan->pos, frame);
-    if (step == SEGMENT_BAD) {
-        return zeros_or_bad(scan);
-    }
-    if (step == SEGMENT_FRAME) {
-        *bytes = scan->data + (scan->pos - scan->at);
-        scan->pos += frame->total;
-        scan->previous = frame->sequence;
-    }
-    return step;
+    return segment_scan_next_of(scan, UINT_MAX, frame, bytes);
 }
 
 enum segment_step segment_scan_next_of(struct segment_scan *scan, unsigned signals,
                                        struct segment_frame *frame, const uint8_t **bytes)
 {
     *bytes = NULL;
-    if (header_at(scan, scan->pos, frame) == SEGMENT_FRAME && (signals >> frame->signal & 1) == 0 &&
+    enum segment_step step = header_at(scan, scan->pos, frame);
+    if (step == SEGMENT_FRAME && (signals >> frame->signal & 1) == 0 &&
         frame->sequence == scan->previous + 1) {
-        scan->pos += frame->total;
-        scan->previous = frame->sequence;
+        pass(scan, frame);
         return SEGMENT_FRAME;
     }
-    return segment_scan_next(scan, frame, bytes);
+    if (step == SEGMENT_FRAME) {
+        step = rest_at(scan, scan->pos, frame);
+    }
+    if (step == SEGMENT_BAD) {
+        return zeros_or_bad(scan);
+    }
+    if (step == SEGMENT_FRAME) {
+        *bytes = scan->data + (scan->pos - scan->at);
+        pass(scan, frame);
+    }
+    return step;
 }
 
 enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_frame *frame)
@@ -191,8 +195,7 @@ enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_fr
         return zeros_or_bad(scan);
     }
     if (step == SEGMENT_FRAME) {
-        scan->pos += frame->total;
-        scan->previous = frame->sequence;
+        pass(scan, frame);
     }
     return step;
 }
@@ -221,7 +224,10 @@ enum segment_step segment_scan_resync(struct segment_scan *scan, uint64_t *next)
         }
         at += (uint64_t)(hit - bytes);
         struct segment_frame frame;
-        enum segment_step step = frame_at(scan, at, &frame);
+        enum segment_step step = header_at(scan, at, &frame);
+        if (step == SEGMENT_FRAME) {
+            step = rest_at(scan, at, &frame);
+        }
         if (step != SEGMENT_BAD) {
             *next = at;
             return step;

@@ -128,9 +128,8 @@ struct spool_frame {
     int64_t arrived_ns;
     char session[SPOOL_SESSION_MAX + 1];
     char key_id[SPOOL_KEY_ID_MAX + 1];
-    size_t payload_offset; /* where the payload begins in the caller's buf */
-    size_t payload_len;
-    uint32_t items; /* as appended */
+    uint32_t items;       /* as appended */
+    struct slice payload; /* borrowed from the reader until it reads, seeks or is closed */
 };
 
 /* Opens the reader `name` ([a-z0-9_-]{1,32}, or two of those with a dot between) at its durable
@@ -155,12 +154,11 @@ void spool_forget_readers_except(struct spool *spool, const char *const *names, 
 
 enum spool_read { SPOOL_READ_OK, SPOOL_READ_EMPTY, SPOOL_READ_AGAIN, SPOOL_READ_ERROR };
 
-/* Reads the next durable record: appends its payload to `into` (which may hold others before it)
- * and fills *frame. EMPTY: none yet, `into` untouched. AGAIN: a segment ended without one, call
- * again when it suits; only readers that are not for all signals say so. Damage met on the way is
- * skipped and counted. ERROR: out of memory or the file cannot be read now; call again later. */
-enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
-                                  struct buf *into);
+/* Reads the next durable record into *frame, which is untouched otherwise. EMPTY: none yet. AGAIN:
+ * a segment ended without one, call again when it suits; only readers that are not for all signals
+ * say so. Damage met on the way is skipped and counted. ERROR: out of memory or the file cannot be
+ * read now; call again later. */
+enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame);
 
 /* Goes back: the next record read is the first with a sequence >= `sequence` that is still there.
  */

@@ -247,17 +247,19 @@ static enum spool_read step_over(struct spool_reader *reader, uint64_t limit)
 }
 
 static void fill_frame(const struct segment_frame *from, const uint8_t *bytes,
-                       struct spool_frame *frame, size_t payload_offset)
+                       struct spool_frame *frame)
 {
     const uint8_t *session = bytes + SEGMENT_FRAME_LEN;
+    const uint8_t *key_id = session + from->session_len;
     frame->sequence = from->sequence;
     frame->signal = (enum signal)from->signal;
     frame->arrived_ns = from->arrived_ns;
     memcpy(frame->session, session, from->session_len);
-    memcpy(frame->key_id, session + from->session_len, from->key_id_len);
-    frame->payload_offset = payload_offset;
-    frame->payload_len = from->payload_len;
+    frame->session[from->session_len] = '\0';
+    memcpy(frame->key_id, key_id, from->key_id_len);
+    frame->key_id[from->key_id_len] = '\0';
     frame->items = from->items;
+    frame->payload = slice_make(key_id + from->key_id_len, from->payload_len);
 }
 
 static void note_mark(struct spool_reader *reader)
@@ -294,37 +296,11 @@ static enum spool_read read_frame(struct spool_reader *reader, struct segment_fr
     }
 }
 
-/* Puts the record into the caller's buffer; without memory for it the reader stays before it. */
-static enum spool_read hand_over(struct spool_reader *reader, const struct segment_frame *found,
-                                 const uint8_t *bytes, uint64_t previous, struct spool_frame *frame,
-                                 struct buf *into)
+enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame)
 {
-    char *to = buf_reserve(into, found->payload_len);
-    if (to == NULL) {
-        into->failed = false;
-        reader->scan.pos -= found->total;
-        reader->scan.previous = previous;
-        return SPOOL_READ_ERROR;
-    }
-    fill_frame(found, bytes, frame, into->len);
-    memcpy(to, bytes + found->total - found->payload_len, found->payload_len);
-    into->len += found->payload_len;
-    reader->handed = found->sequence;
-    reader->want = found->sequence + 1;
-    return SPOOL_READ_OK;
-}
-
-enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_frame *frame,
-                                  struct buf *into)
-{
-    memset(frame, 0, sizeof(*frame));
-    if (into->failed) {
-        return SPOOL_READ_ERROR;
-    }
     for (;;) {
         struct segment_frame found;
         const uint8_t *bytes = NULL;
-        uint64_t previous = reader->scan.previous;
         enum spool_read outcome =
             reader->scan.fd < 0 ? enter_segment(reader) : read_frame(reader, &found, &bytes);
         if (outcome != SPOOL_READ_OK) {
@@ -332,7 +308,10 @@ enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_fram
         }
         if (bytes != NULL && found.sequence >= reader->want &&
             (SPOOL_SIGNAL(found.signal) & reader->signals) != 0) {
-            return hand_over(reader, &found, bytes, previous, frame, into);
+            reader->handed = found.sequence;
+            reader->want = found.sequence + 1;
+            fill_frame(&found, bytes, frame);
+            return SPOOL_READ_OK;
         }
     }
 }

@@ -8,10 +8,13 @@ static const struct batch_limits limits = {100, 8, 200};
 
 static bool add(struct batch *batch, uint64_t sequence, const char *payload, int64_t now)
 {
-    struct spool_frame frame = {.sequence = sequence, .arrived_ns = (int64_t)sequence * 10};
+    struct spool_frame frame = {.sequence = sequence,
+                                .arrived_ns = (int64_t)sequence * 10,
+                                .items = (uint32_t)sequence,
+                                .payload = slice_of(payload)};
     snprintf(frame.session, sizeof(frame.session), "session-%d", (int)sequence);
     snprintf(frame.key_id, sizeof(frame.key_id), "k%d", (int)sequence);
-    return batch_add(batch, &frame, slice_of(payload), sequence, now);
+    return batch_add(batch, &frame, now);
 }
 
 static void expect_body(const struct batch *batch, const char *body)
@@ -86,18 +89,51 @@ Test(batch, bytes_count_and_age_bound_it)
 
 Test(batch, names_may_be_missing_or_as_long_as_the_spool_allows)
 {
-    struct spool_frame frame = {.sequence = 1};
+    struct spool_frame frame = {.sequence = 1, .payload = SLICE_LIT("a")};
     struct batch *batch = batch_create(SIGNAL_LOGS);
-    cr_assert(batch_add(batch, &frame, SLICE_LIT("a"), 0, 0));
+    cr_assert(batch_add(batch, &frame, 0));
     memset(frame.session, 's', SPOOL_SESSION_MAX);
     memset(frame.key_id, 'k', SPOOL_KEY_ID_MAX);
     frame.sequence = 2;
-    cr_assert(batch_add(batch, &frame, SLICE_LIT("b"), 0, 0));
+    cr_assert(batch_add(batch, &frame, 0));
     cr_expect_eq(batch_frame(batch, 0).session.len, 0);
     cr_expect_eq(batch_frame(batch, 0).key_id.len, 0);
     cr_expect_eq(batch_frame(batch, 1).session.len, SPOOL_SESSION_MAX);
     cr_expect_eq(batch_frame(batch, 1).key_id.len, SPOOL_KEY_ID_MAX);
     cr_expect_eq(batch_frame(batch, 1).key_id.data[0], 'k');
+    batch_free(batch);
+}
+
+Test(batch, a_cleared_one_is_as_new_and_keeps_its_memory)
+{
+    struct batch *batch = batch_create(SIGNAL_METRICS);
+    add(batch, 1, "aa", 0);
+    add(batch, 2, "bb", 50);
+    const char *body = batch_body(batch).data;
+    struct batch *upper = batch_split(batch);
+    cr_expect_not(batch_clear(batch), "a half uses it");
+    expect_body(upper, "bb");
+    batch_free(upper);
+    cr_assert(batch_clear(batch));
+    cr_expect_eq(batch_count(batch), 0);
+    cr_expect_eq(batch_first_sequence(batch), 0);
+    cr_expect_not(batch_due(batch, &limits, INT64_MAX / 2));
+    cr_assert(add(batch, 7, "cc", 1000));
+    expect_body(batch, "cc");
+    cr_expect_eq(batch_body(batch).data, body);
+    cr_expect_eq(batch_due_at(batch, &limits), 1200);
+    cr_expect(slice_eq_str(batch_frame(batch, 0).session, "session-7"));
+    batch_free(batch);
+}
+
+Test(batch, one_of_many_bytes_is_not_kept)
+{
+    static char bytes[(4 << 20) + 1];
+    struct spool_frame frame = {.sequence = 1, .payload = slice_make(bytes, sizeof(bytes))};
+    struct batch *batch = batch_create(SIGNAL_METRICS);
+    cr_assert(batch_add(batch, &frame, 0));
+    cr_expect_not(batch_clear(batch));
+    cr_expect_eq(batch_count(batch), 1);
     batch_free(batch);
 }
 

@@ -24,8 +24,9 @@ static bool add_sized(struct exporter *e, enum signal signal, uint64_t sequence,
                       int64_t now)
 {
     static char bytes[4096];
-    struct spool_frame frame = {.sequence = sequence, .signal = signal};
-    return exporter_add(e, &frame, slice_make(bytes, len), 1, false, now);
+    struct spool_frame frame = {
+        .sequence = sequence, .signal = signal, .items = 1, .payload = slice_make(bytes, len)};
+    return exporter_add(e, &frame, false, now);
 }
 
 static bool add(struct exporter *e, enum signal signal, uint64_t sequence, int64_t now)
@@ -92,9 +93,10 @@ Test(exporter, a_payload_that_does_not_fit_closes_the_batch_before_it)
 Test(exporter, what_must_be_alone_is_alone)
 {
     struct exporter *e = make();
-    struct spool_frame frame = {.sequence = 2, .signal = SIGNAL_TRACES};
+    struct spool_frame frame = {
+        .sequence = 2, .signal = SIGNAL_TRACES, .payload = SLICE_LIT("odd")};
     cr_assert(add(e, SIGNAL_TRACES, 1, 0));
-    cr_assert(exporter_add(e, &frame, SLICE_LIT("odd"), 0, true, 0));
+    cr_assert(exporter_add(e, &frame, true, 0));
     cr_assert(add(e, SIGNAL_TRACES, 3, 0));
     exporter_flush(e);
     for (uint64_t i = 1; i <= 3; i++) {

@@ -231,8 +231,8 @@ static FIXTURE_UNUSED struct spool_reader *reader_open(struct fixture *f, const 
     return reader;
 }
 
-/* The number of the record in frame and bytes, or 0 when they are not what that number gives. */
-static FIXTURE_UNUSED uint64_t record_number(const struct spool_frame *frame, const struct buf *buf)
+/* The number of the record in the frame, or 0 when it is not what that number gives. */
+static FIXTURE_UNUSED uint64_t record_number(const struct spool_frame *frame)
 {
     char session[SPOOL_SESSION_MAX];
     struct spool_record want;
@@ -240,10 +240,9 @@ static FIXTURE_UNUSED uint64_t record_number(const struct spool_frame *frame, co
         return 0;
     }
     uint64_t number = strtoull(frame->session + 8, NULL, 10);
-    char *payload = malloc(frame->payload_len + 1);
-    record_make(number, frame->payload_len, &want, session, payload);
-    bool same = frame->payload_offset + frame->payload_len <= buf->len &&
-                memcmp(payload, buf->data + frame->payload_offset, frame->payload_len) == 0 &&
+    char *payload = malloc(frame->payload.len + 1);
+    record_make(number, frame->payload.len, &want, session, payload);
+    bool same = memcmp(payload, frame->payload.data, frame->payload.len) == 0 &&
                 slice_eq_str(want.session, frame->session) &&
                 slice_eq_str(want.key_id, frame->key_id) && frame->signal == want.signal &&
                 frame->arrived_ns == want.arrived_ns && frame->items == want.items;
@@ -254,19 +253,17 @@ static FIXTURE_UNUSED uint64_t record_number(const struct spool_frame *frame, co
 /* The next record's number, its sequence in *sequence; 0: nothing there, or something wrong. */
 static FIXTURE_UNUSED uint64_t read_one(struct spool_reader *reader, uint64_t *sequence)
 {
-    struct buf buf = BUF_INIT;
     struct spool_frame frame;
     uint64_t number = 0;
     *sequence = 0;
     enum spool_read outcome;
     do {
-        outcome = spool_reader_next(reader, &frame, &buf);
+        outcome = spool_reader_next(reader, &frame);
     } while (outcome == SPOOL_READ_AGAIN);
     if (outcome == SPOOL_READ_OK) {
-        number = record_number(&frame, &buf);
+        number = record_number(&frame);
         *sequence = frame.sequence;
     }
-    buf_free(&buf);
     return number;
 }
 

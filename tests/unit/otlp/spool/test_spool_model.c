@@ -146,21 +146,19 @@ static bool is_owed(const struct model *m, const struct model_reader *r, uint64_
 /* False: nothing was there, or the disk froze and what was read counts for nothing. */
 static bool read_next(struct model *m, struct model_reader *r)
 {
-    struct buf buf = BUF_INIT;
     struct spool_frame frame;
     enum spool_read outcome;
     do {
-        outcome = spool_reader_next(r->reader, &frame, &buf);
+        outcome = spool_reader_next(r->reader, &frame);
     } while (outcome == SPOOL_READ_AGAIN);
-    uint64_t number = outcome == SPOOL_READ_OK ? record_number(&frame, &buf) : 0;
-    buf_free(&buf);
+    uint64_t number = outcome == SPOOL_READ_OK ? record_number(&frame) : 0;
     if (outcome != SPOOL_READ_OK || disk_is_frozen()) {
         if (outcome == SPOOL_READ_ERROR && !disk_is_frozen()) {
             wrong(m, "an error while reading");
         }
         return false;
     }
-    if (number == 0 || number > m->last || m->records[number].len != frame.payload_len) {
+    if (number == 0 || number > m->last || m->records[number].len != frame.payload.len) {
         wrong(m, "sequence %llu is no record of ours", (unsigned long long)frame.sequence);
         return false;
     }
