@@ -97,6 +97,7 @@ const struct config_key config_keys[] = {
      AT(server.drain_timeout),
      RANGE(0, H),
      .fallback = "10s",
+     .reloadable = true,
      .help = "How long a stop waits for requests under way and for destinations. A disk that hangs "
              "is waited for 3 s longer, then the process ends as it is; nothing answered is lost."},
     {.name = "server.base_path",
@@ -106,8 +107,9 @@ const struct config_key config_keys[] = {
      .fallback = "",
      .older = {"BASE_PATH"},
      .reloadable = true,
-     .help = "A path, such as `/ost_status`, under which everything but signed telemetry is "
-             "answered too, and which the built-in pages put before their addresses. Empty: none."},
+     .help = "A path, such as `/ost_status`, under which what is for people is answered too: "
+             "pages, places, presence and health, not `/metrics`, `/auth` or `/cleanup-orphaned`. "
+             "The built-in pages put it before their addresses. Empty: none."},
 
     {.name = "auth.required",
      .type = KEY_BOOLEAN,

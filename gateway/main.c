@@ -158,13 +158,13 @@ static int serve(struct gateway *gateway, const char *config_path)
 static int run(const struct arguments *arguments)
 {
     struct result why = RESULT_INIT;
+    housekeeper_block_signals(); /* a reload that is asked for this early waits, and ends nothing */
     struct config *config = config_load(arguments->config_path, environ, &why);
     if (config == NULL) {
         fprintf(stderr, "sigpost: %s\n", why.text);
         return EXIT_CONFIG;
     }
     log_setup(config->log.format, config->log.level);
-    housekeeper_block_signals();
     bool bad_config = false;
     struct gateway *gateway = gateway_open(config, &bad_config, &why);
     if (gateway == NULL) {

@@ -15,13 +15,20 @@
 
 typedef void (*route_handler)(struct worker *worker, h2o_req_t *req);
 
+/* Whom a route is for. */
+enum audience {
+    CLIENTS,  /* signed telemetry: refusals carry a google.rpc.Status */
+    PEOPLE,   /* answered under server.base_path too */
+    OPERATORS /* scrapers and proxies: a prefix that is open to the world must not lead there */
+};
+
 /* HEAD is answered wherever GET is: libh2o leaves the body out. */
 struct route {
     struct slice path;
     const char *allow; /* NULL: every method, and `get` answers it */
     route_handler get;
     route_handler post;
-    bool otlp; /* refusals carry a google.rpc.Status */
+    enum audience audience;
 };
 
 #define PATH(text)               \
@@ -30,26 +37,26 @@ struct route {
     }
 
 static const struct route routes[] = {
-    {PATH("/v1/metrics"), "POST", NULL, ingest_handle, true},
-    {PATH("/v1/traces"), "POST", NULL, ingest_handle, true},
-    {PATH("/v1/logs"), "POST", NULL, ingest_handle, true},
-    {PATH("/v1development/profiles"), "POST", NULL, ingest_handle, true},
-    {PATH("/"), "GET, HEAD, POST", index_page_get, ingest_handle, false},
-    {PATH("/auth"), NULL, forward_auth_handle, NULL, false},
-    {PATH("/health"), "GET, HEAD", health_get, NULL, false},
-    {PATH("/health/live"), "GET, HEAD", health_get_live, NULL, false},
-    {PATH("/health/ready"), "GET, HEAD", health_get_ready, NULL, false},
-    {PATH("/metrics"), "GET, HEAD", health_get_metrics, NULL, false},
-    {PATH("/metrics/clients"), "GET, HEAD", health_get_client_metrics, NULL, false},
-    {PATH("/waiting"), "GET, HEAD", lobby_waiting, NULL, false},
-    {PATH("/capacity"), "GET, HEAD", lobby_capacity, NULL, false},
-    {PATH("/new"), "GET, HEAD, POST", lobby_new, lobby_new, false},
-    {PATH("/heartbeat"), "POST", NULL, lobby_heartbeat, false},
-    {PATH("/release"), "POST", NULL, lobby_release_slot, false},
-    {PATH("/cleanup-orphaned"), "POST", NULL, lobby_cleanup, false},
-    {PATH("/auth/session"), NULL, lobby_gate, NULL, false},
-    {PATH("/start"), "POST", NULL, presence_start_handle, false},
-    {PATH("/status"), "GET, HEAD", presence_status, NULL, false},
+    {PATH("/v1/metrics"), "POST", NULL, ingest_handle, CLIENTS},
+    {PATH("/v1/traces"), "POST", NULL, ingest_handle, CLIENTS},
+    {PATH("/v1/logs"), "POST", NULL, ingest_handle, CLIENTS},
+    {PATH("/v1development/profiles"), "POST", NULL, ingest_handle, CLIENTS},
+    {PATH("/"), "GET, HEAD, POST", index_page_get, ingest_handle, PEOPLE},
+    {PATH("/auth"), NULL, forward_auth_handle, NULL, OPERATORS},
+    {PATH("/health"), "GET, HEAD", health_get, NULL, PEOPLE},
+    {PATH("/health/live"), "GET, HEAD", health_get_live, NULL, PEOPLE},
+    {PATH("/health/ready"), "GET, HEAD", health_get_ready, NULL, PEOPLE},
+    {PATH("/metrics"), "GET, HEAD", health_get_metrics, NULL, OPERATORS},
+    {PATH("/metrics/clients"), "GET, HEAD", health_get_client_metrics, NULL, OPERATORS},
+    {PATH("/waiting"), "GET, HEAD", lobby_waiting, NULL, PEOPLE},
+    {PATH("/capacity"), "GET, HEAD", lobby_capacity, NULL, PEOPLE},
+    {PATH("/new"), "GET, HEAD, POST", lobby_new, lobby_new, PEOPLE},
+    {PATH("/heartbeat"), "POST", NULL, lobby_heartbeat, PEOPLE},
+    {PATH("/release"), "POST", NULL, lobby_release_slot, PEOPLE},
+    {PATH("/cleanup-orphaned"), "POST", NULL, lobby_cleanup, OPERATORS},
+    {PATH("/auth/session"), NULL, lobby_gate, NULL, PEOPLE},
+    {PATH("/start"), "POST", NULL, presence_start_handle, PEOPLE},
+    {PATH("/status"), "GET, HEAD", presence_status, NULL, PEOPLE},
 };
 
 enum { GRPC_INVALID_ARGUMENT = 3, GRPC_UNIMPLEMENTED = 12 };
@@ -79,7 +86,8 @@ static struct slice behind_base(struct worker *worker, struct slice path)
     return rest.data[0] == '/' ? rest : (struct slice){0};
 }
 
-/* What is signed has one path, so nothing signed lives under the base path: *based says so. */
+/* What is signed has one path, and operators need no second one: only what is for people lies under
+ * the base path, and then *based says so. */
 static const struct route *find(struct worker *worker, struct slice path, bool *based)
 {
     const struct route *route = find_exactly(path);
@@ -89,13 +97,13 @@ static const struct route *find(struct worker *worker, struct slice path, bool *
         return route;
     }
     route = find_exactly(rest);
-    return route == NULL || route->otlp ? NULL : route;
+    return route == NULL || route->audience != PEOPLE ? NULL : route;
 }
 
 /* POST / is off with auth.root_path = false, and under the base path. */
 static bool is_closed_to_post(struct worker *worker, const struct route *route, bool based)
 {
-    return route->post == ingest_handle && !route->otlp &&
+    return route->post == ingest_handle && route->audience != CLIENTS &&
            (based || !gateway_config(worker->gateway)->auth.root_path);
 }
 
@@ -119,7 +127,7 @@ static route_handler handler_for(struct worker *worker, const struct route *rout
 static void refuse_method(struct worker *worker, h2o_req_t *req, const struct route *route,
                           bool based)
 {
-    if (route->otlp) {
+    if (route->audience == CLIENTS) {
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_ALLOW, NULL, H2O_STRLIT("POST"));
         reply_status(req, 405, GRPC_UNIMPLEMENTED, SLICE_LIT("this path takes POST only"));
     } else {

@@ -484,6 +484,9 @@ def test_the_base_path(house):
     assert gateway.get("/capacity").status == 200
     for path in ("/ost_statusx", "/ost_status/nothing", "/ost_status//capacity", "/ost_status/v1/metrics"):
         assert gateway.get(path).status == 404, path
+    for path in ("/metrics", "/metrics/clients", "/auth", "/cleanup-orphaned"):
+        assert gateway.get("/ost_status" + path).status == 404, path
+        assert gateway.get(path).status != 404, path
     answer = wire.exchange(gateway.port, "POST", "/ost_status/", body=b"")
     assert answer.status == 405 and answer.header("Allow") == "GET, HEAD"
     assert b'action="/ost_status/new"' in gateway.get("/ost_status/").body

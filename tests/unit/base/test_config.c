@@ -213,6 +213,7 @@ Test(config, needs_restart_by_the_table)
                                              "session.redirect",
                                              "presence.heartbeat_timeout",
                                              "server.base_path",
+                                             "server.drain_timeout",
                                              "session.lobby_url",
                                              "templates.dir",
                                              "health.",
