@@ -416,6 +416,14 @@ def test_head_wherever_get(gateway, path):
     assert head.header("Content-Type") == got.header("Content-Type")
 
 
+def test_no_answer_names_its_server(gateway):
+    """Ours, libh2o's own, and one that ends by the connection's end."""
+    unsigned = wire.post(gateway.port, "/v1/metrics", [], BODY)
+    broken = wire.exchange(gateway.port, "GET", "/x y")
+    for answer in (wire.get(gateway.port, "/health"), unsigned, broken):
+        assert answer.header("Server") is None and b"h2o" not in answer.body
+
+
 # --- starting without a key -----------------------------------------------------------------------
 
 
