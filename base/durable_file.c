@@ -155,3 +155,13 @@ bool durable_file_read(const char *path, size_t max, struct buf *out, bool *miss
     return error != 0 ? result_fail_errno(why, error, "%.400s: cannot read", path)
                       : result_fail(why, "%.400s: not a regular file", path);
 }
+
+bool durable_file_set_aside(const char *path)
+{
+    char *aside = NULL;
+    bool moved = asprintf(&aside, "%s.damaged", path) >= 0 && rename(path, aside) == 0;
+    int error = errno;
+    free(aside);
+    errno = error;
+    return moved;
+}

@@ -50,4 +50,8 @@ bool durable_file_write(const char *path, const void *bytes, size_t len, struct 
 bool durable_file_read(const char *path, size_t max, struct buf *out, bool *missing,
                        struct result *why);
 
+/* Moves a file that makes no sense to {path}.damaged, over an earlier one, for a person to look at.
+ * False and errno when it cannot; nothing is changed then. */
+bool durable_file_set_aside(const char *path);
+
 #endif

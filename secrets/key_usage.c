@@ -280,14 +280,13 @@ static void load(struct key_usage *usage)
 {
     struct result why = RESULT_INIT;
     bool missing = false;
-    char *aside = NULL;
     if (usage_table_read(usage->path, &usage->table, &missing, &why)) {
         return;
     }
-    bool moved = asprintf(&aside, "%s.damaged", usage->path) > 0 && rename(usage->path, aside) == 0;
+    bool moved = durable_file_set_aside(usage->path);
     LOG_WARN("the use of keys so far cannot be read; counting begins anew",
-             LOG_STR("why", why.text), LOG_STR("moved_to", moved ? aside : NULL));
-    free(aside);
+             LOG_STR("why", why.text),
+             LOG_STR("file", moved ? "set aside as .damaged beside it" : "still in its place"));
 }
 
 static void free_usage(struct key_usage *usage)

@@ -230,10 +230,8 @@ bool lobby_store_read(struct lobby *lobby, const char *path, int64_t mono_ns, in
     if (good) {
         return true;
     }
-    char *aside = NULL;
-    bool moved = asprintf(&aside, "%s.damaged", path) >= 0 && rename(path, aside) == 0;
+    bool moved = durable_file_set_aside(path);
     result_fail(why, "%s: %s; %s", path, fault.text,
                 moved ? "it is set aside as .damaged beside it" : "it cannot be set aside either");
-    free(aside);
     return false;
 }

@@ -10,6 +10,7 @@
 #include "otlp/fleet/destination_fleet.h"
 
 #include "base/clock.h"
+#include "base/durable_file.h"
 #include "base/log.h"
 #include "otlp/fleet/fleet_decode.h"
 #include "otlp/fleet/fleet_fold.h"
@@ -292,7 +293,6 @@ static const struct destination_ops ops = {.begin_stop = begin_stop,
  * at: nothing in a file is a reason not to start. */
 static bool load(struct fleet_destination *d, struct result *why)
 {
-    char aside[4096];
     switch (fleet_snapshot_read(d->snapshot_path, &d->options, &d->f, &d->saved, why)) {
     case FLEET_SNAPSHOT_READ:
         d->read = d->saved;
@@ -303,13 +303,13 @@ static bool load(struct fleet_destination *d, struct result *why)
     case FLEET_SNAPSHOT_FAILED:
         return false;
     case FLEET_SNAPSHOT_DAMAGED:
-        snprintf(aside, sizeof(aside), "%s.damaged", d->snapshot_path);
-        if (rename(d->snapshot_path, aside) != 0) {
-            return result_fail_errno(why, errno, "cannot move the damaged fleet snapshot to %s",
-                                     aside);
+        if (!durable_file_set_aside(d->snapshot_path)) {
+            return result_fail_errno(why, errno, "cannot move the damaged fleet snapshot %s aside",
+                                     d->snapshot_path);
         }
-        LOG_ERROR("fleet: the snapshot is damaged; it was moved aside, and the series start from 0",
-                  LOG_STR("problem", why->text), LOG_STR("moved_to", aside));
+        LOG_ERROR("fleet: the snapshot is damaged; it was set aside as .damaged beside it, and the "
+                  "series start from 0",
+                  LOG_STR("problem", why->text), LOG_STR("path", d->snapshot_path));
         break;
     }
     d->placed = true; /* nothing to stand behind: the spool's cursor is the place */

@@ -1,22 +1,17 @@
 /* fleet_snapshot_write.c: see fleet_snapshot.h. Streamed through one buffer: however large the
  * state is, writing takes 64 KiB.
  */
-#include "base/directory.h"
+#include "base/durable_file.h"
 #include "otlp/fleet/fleet_internal.h"
 #include "otlp/fleet/fleet_snapshot.h"
 #include "otlp/spool/segment.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
 
 struct writer {
-    int fd;
-    int error; /* sticky errno, 0 while all is well */
+    struct durable_file file;
     uint32_t crc;
     size_t used;
     unsigned char *buffer;
@@ -25,14 +20,7 @@ struct writer {
 static void flush(struct writer *w)
 {
     w->crc = segment_crc32c(w->crc, w->buffer, w->used);
-    for (size_t at = 0; at < w->used && w->error == 0;) {
-        ssize_t n = write(w->fd, w->buffer + at, w->used - at);
-        if (n >= 0) {
-            at += (size_t)n;
-        } else if (errno != EINTR) {
-            w->error = errno;
-        }
-    }
+    durable_file_put(&w->file, w->buffer, w->used);
     w->used = 0;
 }
 
@@ -147,7 +135,7 @@ static size_t count_departed(const struct fleet *f)
 
 static void put_departed(struct writer *w, const struct fleet *f)
 {
-    for (size_t i = 0; i < f->n_departed && w->error == 0; i++) {
+    for (size_t i = 0; i < f->n_departed && w->file.error == 0; i++) {
         if (is_place(&f->departed[i])) {
             put_number(w, f->departed[i].id.low, 8);
             put_number(w, f->departed[i].id.high, 8);
@@ -167,10 +155,10 @@ static void put_all(struct writer *w, const struct fleet *f, struct fleet_positi
     put_number(w, f->n_series, 4);
     put_number(w, f->counts.sessions, 4);
     put_number(w, count_departed(f), 4);
-    for (size_t i = 0; i < f->counts.metrics && w->error == 0; i++) {
+    for (size_t i = 0; i < f->counts.metrics && w->file.error == 0; i++) {
         put_family(w, f->families[i]);
     }
-    for (const struct fleet_session *s = f->idlest; s != NULL && w->error == 0; s = s->newer) {
+    for (const struct fleet_session *s = f->idlest; s != NULL && w->file.error == 0; s = s->newer) {
         put_session(w, s);
     }
     put_departed(w, f);
@@ -182,37 +170,15 @@ static void put_all(struct writer *w, const struct fleet *f, struct fleet_positi
 bool fleet_snapshot_write(const struct fleet *f, struct fleet_position position, const char *path,
                           struct result *why)
 {
-    bool done = false;
-    struct writer w = {.fd = -1, .buffer = malloc(BUFFER_BYTES)};
-    char *temporary = NULL;
-    if (w.buffer == NULL || asprintf(&temporary, "%s.tmp", path) < 0) {
-        free(w.buffer);
+    struct writer w = {.buffer = malloc(BUFFER_BYTES)};
+    if (w.buffer == NULL) {
         return result_fail(why, "%s: no memory to write the snapshot", path);
     }
-    w.fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (w.fd < 0) {
-        result_fail_errno(why, errno, "cannot create the fleet snapshot %s", temporary);
-        goto cleanup;
+    bool done = durable_file_begin(&w.file, path, why);
+    if (done) {
+        put_all(&w, f, position);
+        done = durable_file_commit(&w.file, why);
     }
-    put_all(&w, f, position);
-    if (w.error == 0 && fsync(w.fd) != 0) {
-        w.error = errno;
-    }
-    if (close(w.fd) != 0 && w.error == 0) {
-        w.error = errno;
-    }
-    if (w.error != 0) {
-        unlink(temporary);
-        result_fail_errno(why, w.error, "cannot write the fleet snapshot %s", temporary);
-        goto cleanup;
-    }
-    if (rename(temporary, path) != 0 || !directory_sync_parent(path)) {
-        result_fail_errno(why, errno, "cannot put the fleet snapshot in place as %s", path);
-        goto cleanup;
-    }
-    done = true;
-cleanup:
-    free(temporary);
     free(w.buffer);
     return done;
 }

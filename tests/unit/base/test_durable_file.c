@@ -3,6 +3,7 @@
 #include "base/durable_file.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -195,4 +196,21 @@ Test(durable_file, reads_regular_files_only, .timeout = 10)
     cr_assert_eq(rmdir(path), 0);
     cr_assert_eq(symlink("elsewhere", path), 0);
     expect_unreadable(10, "cannot open");
+}
+
+Test(durable_file, sets_aside_over_an_earlier_one)
+{
+    char aside[320];
+    snprintf(aside, sizeof(aside), "%s.damaged", path);
+    cr_expect_not(durable_file_set_aside(path));
+    cr_expect_eq(errno, ENOENT);
+    for (int round = 0; round < 2; round++) {
+        const char *text = round == 0 ? "one" : "two";
+        cr_assert(durable_file_write(path, text, 3, &why), "%s", why.text);
+        cr_assert(durable_file_set_aside(path));
+        cr_expect_neq(access(path, F_OK), 0);
+        cr_assert_eq(rename(aside, path), 0);
+        expect_content(text);
+        cr_assert_eq(rename(path, aside), 0);
+    }
 }

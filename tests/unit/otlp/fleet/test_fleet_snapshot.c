@@ -361,12 +361,28 @@ Test(fleet_snapshot, a_failed_write_leaves_the_old_one)
     f = restart(f, 1);
     char temporary[400];
     snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-    /* O_NOFOLLOW refuses a planted link as well: nothing is written through it */
-    cr_assert_eq(symlink("/dev/full", temporary), 0);
+    cr_assert_eq(mkdir(temporary, 0700), 0);
     frame(f, 2);
     cr_expect_not(fleet_snapshot_write(f, (struct fleet_position){2, 0}, path, &why));
     cr_expect(strstr(why.text, temporary) != NULL, "%s", why.text);
     fleet_destroy(f);
     cr_expect_eq(read_it(&f), FLEET_SNAPSHOT_READ);
+    fleet_destroy(f);
+    rmdir(temporary);
+}
+
+Test(fleet_snapshot, nothing_is_written_through_a_planted_link)
+{
+    struct result why = RESULT_INIT;
+    struct stat st;
+    struct fleet *f = make();
+    char temporary[400], target[400];
+    snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+    snprintf(target, sizeof(target), "%s.target", path);
+    cr_assert_eq(symlink(target, temporary), 0);
+    cr_assert(fleet_snapshot_write(f, (struct fleet_position){1, 0}, path, &why));
+    cr_expect_neq(stat(target, &st), 0);
+    cr_assert_eq(lstat(path, &st), 0);
+    cr_expect(S_ISREG(st.st_mode));
     fleet_destroy(f);
 }
