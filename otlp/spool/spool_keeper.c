@@ -122,7 +122,7 @@ static bool retire(struct spool *spool, const char *name, bool *kept)
 /* Locked at call and return, not between. */
 static void delete_passed(struct spool *spool)
 {
-    bool deleted = false;
+    bool unsynced = false; /* names that are gone, with no sync of the directory since */
     while (spool_keeper_may_delete(spool)) {
         char name[SEGMENT_NAME_LEN + 1];
         segment_name(spool->segments[0].first, name);
@@ -146,10 +146,10 @@ static void delete_passed(struct spool *spool)
             spool->room_freed = true;
             spool->full = false;
             pthread_cond_signal(&spool->work);
-            deleted = true;
+            unsynced = !kept;
         }
     }
-    if (deleted) {
+    if (unsynced) {
         pthread_mutex_unlock(&spool->lock);
         fsync(spool->dir_fd);
         pthread_mutex_lock(&spool->lock);

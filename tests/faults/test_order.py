@@ -90,12 +90,14 @@ def is_synced(call, text, directory):
 
 
 def assert_old_name_is_gone(before, directory):
-    """The rename that made the file a spare is followed by a sync of the directory."""
+    """Who made the file a spare synced the directory next, before the file is taken. A sync by
+    another thread, or a later one of its own, comes in time only by luck."""
     names = [new_name(text) if "rename" in call else None for _, call, text in before]
     made = [i for i, name in enumerate(names) if name == "spare.seg.tmp"]
     assert made, "a spare that nobody made"
-    between = before[made[-1] :]
-    assert any(is_synced(call, text, directory) for _, call, text in between), (
+    keeper = before[made[-1]][0]
+    own = [(call, text) for pid, call, text in before[made[-1] + 1 :] if pid == keeper]
+    assert own and is_synced(*own[0], directory), (
         "a spare is used while a power cut may bring its old name back"
     )
 
