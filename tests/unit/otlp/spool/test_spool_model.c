@@ -6,7 +6,8 @@
  *   - nothing that was refused, and nothing that was never appended, is read;
  *   - a sequence that was read once stands for the same record for ever;
  *   - after a clean closing a reader goes on exactly behind what it acknowledged, and nothing is
- *     taken for damaged.
+ *     taken for damaged;
+ *   - a sector that became zeros takes the records with it that lay there, and no other.
  * Files must have been used again often enough for that to say something.
  * Each disk that pretends to sync, and a spool that answers before its sync, must be found out: a
  * model that finds nothing there proves nothing.
@@ -14,6 +15,7 @@
 #include "spool_fixture.h"
 
 #include "model_disk.h"
+#include "model_hole.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -52,6 +54,7 @@ struct model {
     uint64_t random;
     enum spool_sync sync;
     bool power_cuts; /* else only the process is killed */
+    bool holes;      /* between lives a sector of the newest segment becomes zeros */
     uint64_t last;   /* number of the last record appended */
     struct model_record records[RECORDS + 1];
     struct model_reader readers[READERS];
@@ -59,6 +62,7 @@ struct model {
     struct answers answers;
     unsigned sent;
     unsigned reused; /* segments found at a start whose file had held another */
+    unsigned holed;  /* records that lay where a hole was made */
     bool clean;      /* the life before ended in order: this one finds no damage */
     char wrong[256]; /* the first thing that was */
 };
@@ -309,7 +313,7 @@ static void expect_no_damage(struct model *m)
 {
     struct spool_stats stats;
     spool_get_stats(m->f.spool, &stats);
-    if (m->clean && stats.quarantined != 0 && !disk_is_frozen()) {
+    if (m->clean && !m->holes && stats.quarantined != 0 && !disk_is_frozen()) {
         wrong(m, "damage was found where there is none");
     }
 }
@@ -371,8 +375,24 @@ static void end_life(struct model *m)
     }
 }
 
+/* The records that are hit are owed no more; all others are. */
+static void make_hole(struct model *m)
+{
+    char dir[sizeof(m->f.dir)];
+    uint64_t lost[HOLE_LOST_MAX];
+    snprintf(dir, sizeof(dir), "%s/spool", disk_root());
+    size_t n = model_hole(dir, &m->random, lost);
+    for (size_t i = 0; i < n; i++) {
+        m->records[lost[i]].fate = FATE_SENT;
+    }
+    m->holed += (unsigned)n;
+}
+
 static void live(struct model *m)
 {
+    if (m->holes) {
+        make_hole(m);
+    }
     disk_freeze_after(1 + below(m, below(m, 3) == 0 ? FREEZE_SOON : FREEZE_WITHIN));
     disk_trouble(below(m, 4) == 0 ? disk_random(&m->random) : 0);
     bool runs = begin_life(m);
@@ -405,7 +425,7 @@ static void take_stock(struct model *m)
 
 /* Empty when nothing was wrong. The caller frees it. */
 static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync sync,
-                              bool power_cuts)
+                              bool power_cuts, bool holes)
 {
     struct model *m = calloc(1, sizeof(*m));
     cr_assert_not_null(m);
@@ -414,6 +434,7 @@ static struct model *run_seed(uint64_t seed, enum disk_bug bug, enum spool_sync 
     m->random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
     m->sync = sync;
     m->power_cuts = power_cuts;
+    m->holes = holes;
     disk_start(access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp", bug);
     for (int life = 0; life < LIVES && m->wrong[0] == '\0'; life++) {
         live(m);
@@ -441,7 +462,7 @@ static void expect_nothing_lost(uint64_t n, enum spool_sync sync, bool power_cut
 {
     uint64_t reused = 0;
     for (uint64_t seed = 0; seed < n; seed++) {
-        struct model *m = run_seed(seed, DISK_HONEST, sync, power_cuts);
+        struct model *m = run_seed(seed, DISK_HONEST, sync, power_cuts, false);
         cr_assert_str_empty(m->wrong, "seed %llu: %s", (unsigned long long)seed, m->wrong);
         reused += m->reused;
         free(m);
@@ -460,11 +481,23 @@ Test(model, no_way_of_syncing_loses_by_a_kill)
     expect_nothing_lost(seeds() / 10, SPOOL_SYNC_NEVER, false);
 }
 
+Test(model, a_lost_sector_costs_its_records_and_no_other)
+{
+    uint64_t n = seeds() / 2, holed = 0;
+    for (uint64_t seed = 0; seed < n; seed++) {
+        struct model *m = run_seed(seed, DISK_HONEST, SPOOL_SYNC_ALWAYS, true, true);
+        cr_assert_str_empty(m->wrong, "seed %llu: %s", (unsigned long long)seed, m->wrong);
+        holed += m->holed;
+        free(m);
+    }
+    cr_assert_gt(holed, n, "hardly a record was hit: the model says nothing about it");
+}
+
 static void expect_found_out(enum disk_bug bug, enum spool_sync sync)
 {
     bool found = false;
     for (uint64_t seed = 0; seed < 500 && !found; seed++) {
-        struct model *m = run_seed(seed, bug, sync, true);
+        struct model *m = run_seed(seed, bug, sync, true, false);
         found = m->wrong[0] != '\0';
         free(m);
     }
