@@ -200,6 +200,14 @@ enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_fr
     return step;
 }
 
+bool segment_scan_at_mark(struct segment_scan *scan)
+{
+    static const uint8_t zeros[SEGMENT_END_LEN];
+    size_t len = left_from(scan, scan->pos, sizeof(zeros));
+    return fetch(scan, scan->pos, len) == FETCHED &&
+           memcmp(scan->data + (scan->pos - scan->at), zeros, len) == 0;
+}
+
 enum segment_step segment_scan_resync(struct segment_scan *scan, uint64_t *next)
 {
     uint64_t at = scan->pos + 1;

@@ -61,4 +61,9 @@ enum segment_step segment_scan_skip(struct segment_scan *scan, struct segment_fr
  * none up to the limit (*next is the limit). pos stays. */
 enum segment_step segment_scan_resync(struct segment_scan *scan, uint64_t *next);
 
+/* Of a reused file, after a resync that said END: does an end mark stand at pos? False too when it
+ * cannot be read. A sector of frames that became zeros looks like one, so the resync is not to be
+ * left out. */
+bool segment_scan_at_mark(struct segment_scan *scan);
+
 #endif

@@ -91,6 +91,7 @@ struct spool_segment {
     int64_t made_ns;
     bool closed; /* nothing will be added */
     bool reused; /* of one found at start: its file held another before */
+    bool uncut;  /* behind its frames may be the unused part of the file: no start cut it off */
     struct spool_damage *damage;
     size_t n_damage;
 };

@@ -60,6 +60,7 @@ static bool read_header_late(struct spool *spool, int fd, struct spool_segment *
         spool->allocated += segment->used - listed->used;
         listed->id = header.id;
         listed->made_ns = header.made_ns;
+        listed->reused = header.reused;
         listed->used = segment->used;
     }
     pthread_mutex_unlock(&spool->lock);
@@ -215,9 +216,24 @@ static bool is_listed(struct spool *spool, uint64_t first)
     return listed;
 }
 
+/* Nothing sound is behind scan.pos. Is that where the writing ended, in a segment whose unused part
+ * no start has cut off? `found`: what the scan said at pos. */
+static bool is_unused_part(struct spool_reader *reader, enum segment_step found)
+{
+    struct spool *spool = reader->spool;
+    pthread_mutex_lock(&spool->lock);
+    const struct spool_segment *segment = spool_segment_of(spool, reader->first);
+    bool uncut = segment != NULL && segment->uncut;
+    bool reused = uncut && segment->reused;
+    pthread_mutex_unlock(&spool->lock);
+    return uncut && (found == SEGMENT_END || (reused && segment_scan_at_mark(&reader->scan)));
+}
+
 /* Damage at scan.pos: the first reader that meets it sets it aside, all step over it. Zeros, or a
- * file that ends, before the limit are damage too: records were there. */
-static enum spool_read step_over(struct spool_reader *reader, uint64_t limit)
+ * file that ends, before the limit are damage too: records were there. The unused part of a segment
+ * is stepped over like damage, but is none. */
+static enum spool_read step_over(struct spool_reader *reader, uint64_t limit,
+                                 enum segment_step found)
 {
     struct spool *spool = reader->spool;
     uint64_t at = reader->scan.pos;
@@ -235,7 +251,9 @@ static enum spool_read step_over(struct spool_reader *reader, uint64_t limit)
             outcome = SPOOL_READ_ERROR;
         } else {
             next = step == SEGMENT_FRAME ? next : limit;
-            spool_quarantine_range(spool, reader->scan.fd, reader->first, at, next, "frames");
+            if (step == SEGMENT_FRAME || !is_unused_part(reader, found)) {
+                spool_quarantine_range(spool, reader->scan.fd, reader->first, at, next, "frames");
+            }
             damage_known(reader, at, next);
         }
     }
@@ -282,12 +300,13 @@ static enum spool_read read_frame(struct spool_reader *reader, struct segment_fr
         return at_limit(reader);
     }
     note_mark(reader);
-    switch (segment_scan_next_of(&reader->scan, reader->signals, found, bytes)) {
+    enum segment_step step = segment_scan_next_of(&reader->scan, reader->signals, found, bytes);
+    switch (step) {
     case SEGMENT_FRAME:
         return SPOOL_READ_OK;
     case SEGMENT_END:
     case SEGMENT_BAD:
-        return step_over(reader, limit);
+        return step_over(reader, limit, step);
     default:
         LOG_ERROR("spool: a segment cannot be read", LOG_STR("dir", reader->spool->dir),
                   LOG_STR("reader", reader->name), LOG_INT("first", reader->first),

@@ -1,7 +1,8 @@
 /* spool_recover.c: what is done at start.
  *
- * Only the newest segment can be torn (spool_segments.c), so only that one is read; the others are
- * believed by their header and checked while they are read. What is found:
+ * Only the newest segment can be torn (spool_segments.c), so only that one is read, from its first
+ * byte to its last: 16 MiB by default, whatever the backlog. The others are believed by their
+ * header and checked while they are read. What is found:
  *   - a temporary file of ours: removed;
  *   - a file that cannot be read now: it stays in the list, its readers try again;
  *   - a header that is damaged: it is made anew from the file's name and the first sound frame;
@@ -238,12 +239,19 @@ leave:
     return listed;
 }
 
-/* Damage at scan->pos: sets it aside and steps over it. False when nothing sound is behind it. */
-static bool step_over(struct spool *spool, struct spool_segment *segment, struct segment_scan *scan)
+/* No frame at scan->pos, and not only zeros behind it. FRAME: sound ones of this segment are behind
+ * it, so it is damage, were it zeros as at the end of a reused file: sets it aside and steps over
+ * it. BAD: none is. ERROR: that cannot be told, a part of the file cannot be read.
+ *
+ * A power cut in a commit that was not synced may leave its later sectors without its earlier ones.
+ * Such frames are taken too: nobody was told 200 for them, and they keep their sequences. */
+static enum segment_step step_over(struct spool *spool, struct spool_segment *segment,
+                                   struct segment_scan *scan)
 {
     uint64_t next, from = scan->pos;
-    if (segment_scan_resync(scan, &next) != SEGMENT_FRAME) {
-        return false;
+    enum segment_step step = segment_scan_resync(scan, &next);
+    if (step != SEGMENT_FRAME) {
+        return step == SEGMENT_ERROR ? SEGMENT_ERROR : SEGMENT_BAD;
     }
     spool_quarantine_range(spool, scan->fd, segment->first, from, next, "frames");
     struct spool_damage *grown =
@@ -253,19 +261,7 @@ static bool step_over(struct spool *spool, struct spool_segment *segment, struct
         segment->damage[segment->n_damage++] = (struct spool_damage){from, next};
     }
     scan->pos = next;
-    return true;
-}
-
-/* Is this where the writing into a reused file ended? It was asked before whether a sound frame is
- * behind it. */
-static bool is_end_mark(const struct spool_segment *segment, int fd, uint64_t at)
-{
-    static const uint8_t zeros[SEGMENT_END_LEN];
-    uint8_t mark[SEGMENT_END_LEN];
-    uint64_t left = segment->used - at;
-    size_t len = left < sizeof(mark) ? (size_t)left : sizeof(mark);
-    return segment->reused && read_exactly(fd, mark, len, at) == SEGMENT_FRAME &&
-           memcmp(mark, zeros, len) == 0;
+    return SEGMENT_FRAME;
 }
 
 /* Where the tail cannot be kept it is left in the file, outside of what is read. Of a reused file
@@ -286,7 +282,7 @@ static void cut_tail(struct spool *spool, struct spool_segment *segment, int fd,
     segment->used = end;
 }
 
-/* Reads all of the newest segment. */
+/* Reads all of the newest segment: each byte once, those of zeros twice. */
 static void scan_newest(struct spool *spool, struct spool_segment *segment, int fd)
 {
     struct segment_scan scan = {0};
@@ -297,21 +293,33 @@ static void scan_newest(struct spool *spool, struct spool_segment *segment, int 
     enum segment_step step;
     do {
         step = segment_scan_next(&scan, &frame, &bytes);
-    } while (step == SEGMENT_FRAME || (step == SEGMENT_BAD && step_over(spool, segment, &scan)));
+        if (step == SEGMENT_BAD) {
+            step = step_over(spool, segment, &scan);
+        }
+    } while (step == SEGMENT_FRAME);
     segment->last = scan.previous;
     if (step == SEGMENT_ERROR) {
         LOG_ERROR("spool: the newest segment cannot be read to its end; what cannot be read is "
                   "left for the readers to try",
                   LOG_STR("dir", spool->dir), LOG_INT("offset", scan.pos));
         segment->last += (segment->used - scan.pos) / SEGMENT_FRAME_LEN + 1;
+        segment->uncut = true;
     } else {
-        bool torn = step == SEGMENT_BAD && !is_end_mark(segment, fd, scan.pos);
+        bool torn = step == SEGMENT_BAD && !(segment->reused && segment_scan_at_mark(&scan));
         cut_tail(spool, segment, fd, scan.pos, torn);
         if (spool_system.fdatasync(fd) != 0) {
             LOG_ERROR("spool: the newest segment could not be synced", LOG_STR("dir", spool->dir));
         }
     }
     segment_scan_free(&scan);
+}
+
+/* A segment that could not be read when it was the newest, and is not any more. It has the length
+ * that it was made with; one that was finished ends with its last record, hardly ever just there.
+ */
+static bool was_not_cut(const struct spool *spool, const struct spool_segment *segment)
+{
+    return segment->used == spool->segment_bytes;
 }
 
 /* From the newest to the oldest, so that each knows where the one before it ends. */
@@ -327,10 +335,12 @@ static bool add_segments(struct spool *spool, const struct found *found)
         }
         if (after != 0) {
             segment.last = after - 1;
+            segment.uncut = was_not_cut(spool, &segment);
         } else if (fd >= 0) {
             scan_newest(spool, &segment, fd);
         } else {
             segment.last = segment.first + segment.used / SEGMENT_FRAME_LEN;
+            segment.uncut = true;
         }
         if (fd >= 0) {
             close(fd);
