@@ -30,6 +30,15 @@ void segment_scan_free(struct segment_scan *scan)
     memset(scan, 0, sizeof(*scan));
 }
 
+void segment_scan_shrink(struct segment_scan *scan)
+{
+    if (scan->cap > READ_AHEAD) {
+        free(scan->data);
+        scan->data = NULL;
+        scan->cap = scan->len = 0;
+    }
+}
+
 /* One long frame does not make the buffer long for ever. */
 static bool fit_capacity(struct segment_scan *scan, size_t need)
 {

@@ -43,6 +43,10 @@ void segment_scan_start(struct segment_scan *scan, int fd, uint64_t id, uint64_t
                         uint64_t limit, uint64_t previous);
 void segment_scan_free(struct segment_scan *scan);
 
+/* Gives back the memory that a long frame took, for when no frame follows that would make the next
+ * step do so. The bytes of the last frame are gone; the place stays. */
+void segment_scan_shrink(struct segment_scan *scan);
+
 /* FRAME: *frame and *bytes (frame->total of them, valid until the next call), pos behind it. */
 enum segment_step segment_scan_next(struct segment_scan *scan, struct segment_frame *frame,
                                     const uint8_t **bytes);

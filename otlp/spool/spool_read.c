@@ -322,6 +322,9 @@ enum spool_read spool_reader_next(struct spool_reader *reader, struct spool_fram
         const uint8_t *bytes = NULL;
         enum spool_read outcome =
             reader->scan.fd < 0 ? enter_segment(reader) : read_frame(reader, &found, &bytes);
+        if (outcome == SPOOL_READ_EMPTY) {
+            segment_scan_shrink(&reader->scan); /* it may be long until the next record */
+        }
         if (outcome != SPOOL_READ_OK) {
             return outcome;
         }

@@ -392,6 +392,29 @@ Test(spool, the_wake_descriptor_tells_of_new_records)
     spool_reader_close(reader);
 }
 
+Test(spool, a_reader_with_nothing_to_read_keeps_no_memory_of_a_long_record)
+{
+    const size_t len = 3 << 20;
+    struct spool_options options = fixture_options(&f);
+    options.segment_bytes = 8 << 20;
+    options.max_bytes = 64 << 20;
+    options.max_payload = len;
+    fixture_open(&f, &options);
+    struct spool_reader *reader = reader_open(&f, "otlp");
+    uint64_t sequence;
+    cr_assert_eq(append_one(&f, 1, len), SPOOL_DURABLE);
+    cr_assert_eq(read_one(reader, &sequence), 1);
+    cr_assert_geq(reader->scan.cap, len, "the record is still the caller's to look at");
+    cr_assert_eq(read_one(reader, &sequence), 0);
+    cr_assert_lt(reader->scan.cap, 1 << 20);
+    cr_assert_eq(append_range(&f, 2, 200), 199);
+    cr_assert(reads_range(reader, 2, 200));
+    spool_reader_seek(reader, 1);
+    cr_assert_eq(read_one(reader, &sequence), 1);
+    cr_assert(reads_range(reader, 2, 200));
+    spool_reader_close(reader);
+}
+
 Test(spool, records_outside_the_limits_are_refused_at_once)
 {
     fixture_open(&f, NULL);
