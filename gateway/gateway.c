@@ -53,9 +53,9 @@ static struct keyring *open_keyring(const struct config *config, struct metrics 
     return keyring;
 }
 
-/* Requests whose repeats are known: 52 bytes each. The same signature over the same bytes is never
- * new data, however late it comes: the window is longer than any auth.window and lease that matter,
- * and the number bounds the memory. */
+/* Requests whose repeats are known: at most 64 bytes each. The same signature over the same bytes
+ * is never new data, however late it comes: the window is longer than any auth.window and lease
+ * that matter, and the number bounds the memory. */
 #define REPEATS_KEPT 65536
 #define REPEATS_WINDOW_NS (NS_PER_SECOND * 3600 * 48)
 
