@@ -69,7 +69,12 @@ def test_control_without_fdatasync_answers_are_lost(house, mount, tmp_path, sink
     assert lost
 
 
-SMALL = {"spool": {"max_bytes": "4MiB"}, "server": {"max_body": "256KiB"}}
+# Small batches: what is under way when the destination stalls leaves room for what is to be owed.
+SMALL = {
+    "spool": {"max_bytes": "4MiB"},
+    "server": {"max_body": "256KiB"},
+    "export": {"batch_bytes": "64KiB"},
+}
 FLAGS_AT, FLAG_REUSED = 40, 1  # in a segment's header
 
 
