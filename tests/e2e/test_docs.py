@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness import collector, payload, runnable_docs
-from harness.judging_sink import JudgingSink
+from harness.sink import Sink
 from harness.process import TREE, wait_until
 from harness.signing import sign
 from harness.tool import Tool
@@ -148,7 +148,7 @@ def traefik(desk):
 
 def operations(desk):
     """A bad night: a request that was refused for good, keys that ended, guessers."""
-    receiver = JudgingSink(lambda path, body: 400 if b"a bad one" in body else 200)
+    receiver = Sink(lambda path, body: 400 if b"a bad one" in body else 200)
     desk.house.keep(lambda _: receiver)
     desk.gateway.env["SIGPOST_EXPORT_DESTINATIONS"] = f"otlp={receiver.url}"
     desk.start()
@@ -176,7 +176,7 @@ def waiting(tool):
 def export(desk):
     """A receiver that refuses two requests and has no time for traces."""
     statuses = {"/v1/metrics": 400, "/v1/traces": 503}
-    receiver = JudgingSink(lambda path, body: statuses.get(path, 200))
+    receiver = Sink(lambda path, body: statuses.get(path, 200))
     desk.house.keep(lambda _: receiver)
     desk.gateway.env["SIGPOST_EXPORT_DESTINATIONS"] = f"otlp={receiver.url}"
     desk.start()

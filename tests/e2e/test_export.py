@@ -10,7 +10,7 @@ import pytest
 
 from harness import payload
 from harness.process import free_port, wait_until
-from harness.judging_sink import JudgingSink
+from harness.sink import Sink
 from harness.tool import Tool
 
 EXPORT = {
@@ -26,7 +26,7 @@ def sinks():
     with contextlib.ExitStack() as stack:
 
         def make(*args, **options):
-            sink = JudgingSink(*args, **options)
+            sink = Sink(*args, **options)
             stack.callback(sink.close)
             return sink
 

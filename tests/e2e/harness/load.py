@@ -6,12 +6,16 @@ from . import payload, wire
 from .process import wait_until
 
 
-class Load:
-    """Threads that send exports, each with a metric of its own name, until stopped or until the
-    gateway is gone."""
+MAKERS = {"metrics": payload.metrics, "traces": payload.traces}
 
-    def __init__(self, gateway, prefix="load", threads=4, filler=0):
+
+class Load:
+    """Threads that send exports, each with an item of its own name, until stopped or until the
+    gateway is gone. Each sends one of the signals."""
+
+    def __init__(self, gateway, prefix="load", threads=4, filler=0, signals=("metrics",)):
         self._gateway = gateway
+        self._signals = signals
         self._prefix = prefix
         self._filler = {"filler": "x" * filler} if filler else None
         self._over = threading.Event()
@@ -24,14 +28,14 @@ class Load:
             thread.start()
 
     def _run(self, thread):
+        signal = self._signals[thread % len(self._signals)]
         n = 0
         while not self._over.is_set():
             name = f"{self._prefix}.{thread}.{n}"
             n += 1
             try:
-                answer = self._gateway.send(
-                    "metrics", payload.metrics(name=name, attributes=self._filler)
-                )
+                body = MAKERS[signal](name=name, attributes=self._filler)
+                answer = self._gateway.send(signal, body)
             except (OSError, wire.http.client.HTTPException):
                 return
             if answer.status == 200:
