@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #define TICK_MS 1000
+#define TELL_NS NS_PER_SECOND /* readiness says for so long why the process is about to end */
 
 struct housekeeper {
     struct gateway *gateway;
     const char *config_path;
     int signals;
+    int64_t failed_at;                  /* when the spool was seen to have failed; 0: it has not */
     char keys_problem[RESULT_TEXT_MAX]; /* why the last reload failed; empty when it did not */
 };
 
@@ -152,6 +154,17 @@ static void tick(struct housekeeper *self)
     gateway_write_receipt(gateway);
 }
 
+/* The spool failed, and who asked for readiness every second has been told. */
+static bool must_end(struct housekeeper *self)
+{
+    int64_t now = clock_mono_ns();
+    if (self->failed_at == 0 && gateway_spool_failed(self->gateway)) {
+        LOG_ERROR("the spool failed; stopping so that a restart can scan it");
+        self->failed_at = now;
+    }
+    return self->failed_at != 0 && now - self->failed_at >= TELL_NS;
+}
+
 static int loop(struct housekeeper *self)
 {
     int64_t next_tick = clock_mono_ns();
@@ -165,8 +178,7 @@ static int loop(struct housekeeper *self)
         if ((fds[0].revents & POLLIN) != 0 && take_signal(self)) {
             return 0;
         }
-        if (gateway_spool_failed(self->gateway)) {
-            LOG_ERROR("the spool failed; stopping so that a restart can scan it");
+        if (must_end(self)) {
             return 1;
         }
         if (clock_mono_ns() >= next_tick) {

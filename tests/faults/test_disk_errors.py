@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import payload
+from harness import payload, wire
 from harness.load import Load, expect_all
 from harness.process import free_port, wait_until
 
@@ -27,6 +27,14 @@ def to_nowhere():
     return to(f"http://127.0.0.1:{free_port()}")
 
 
+def readiness(gateway):
+    """Asked with little patience: a fault of `writev` befalls an answer to a client, too."""
+    with wire.connect(gateway.port, timeout=0.5) as sock:
+        sock.sendall(wire.head("GET", "/health/ready"))
+        answer = wire.read_answer(sock, "GET")
+    return answer.status, answer.json().get("reason")
+
+
 @pytest.mark.parametrize(
     "fault",
     ["fdatasync:error=EIO:when=8", "fdatasync:error=EIO:when=1+", "writev:error=EIO:when=20"],
@@ -41,8 +49,7 @@ def test_a_failed_write_or_sync_is_final(house, sink, fault):
 
     def ended():
         try:
-            ready = gateway.ready()
-            reasons.add((ready.status, ready.json().get("reason")))
+            reasons.add(readiness(gateway))
         except OSError:
             pass
         return not gateway.process.alive()
