@@ -128,6 +128,19 @@ bool config_file_is_list(const config_setting_t *setting)
     return config_setting_is_list(setting) || config_setting_is_array(setting);
 }
 
+/* Names the key for a file of its own that a secret has. */
+static bool refuse_secret(const struct config_reading *r, const struct config_key *key,
+                          const char *where)
+{
+    char file[CONFIG_SHOWN_MAX];
+    snprintf(file, sizeof(file), "%s_file", key->name);
+    const struct config_key *instead = config_key_find(slice_of(file));
+    return config_fail(r->why, where, key->name,
+                       "a secret does not belong in this file; put it in the environment or in a "
+                       "file named by %s",
+                       instead != NULL ? instead->name : "secrets.secret_file");
+}
+
 static bool set_key(const struct config_reading *r, const struct config_key *key,
                     const config_setting_t *setting)
 {
@@ -135,9 +148,7 @@ static bool set_key(const struct config_reading *r, const struct config_key *key
     char number[CONFIG_NUMBER_MAX];
     config_file_where(r, setting, where);
     if (key->environment_only) {
-        return config_fail(r->why, where, key->name,
-                           "a secret does not belong in this file; put it in the environment or "
-                           "in a file named by secrets.secret_file");
+        return refuse_secret(r, key, where);
     }
     if (key->type == KEY_DESTINATIONS) {
         return config_file_destinations(r, key, setting);

@@ -1,6 +1,6 @@
 /* config_scan.c: reads the file's text once before libconfig 1.5 does, for what that would misread
- * in silence: numbers past 32 bits lose their upper half, a comment that is not closed swallows the
- * rest of the file. @include is refused, because an included file would not pass here (and reading
+ * in silence: numbers past 32 bits lose their upper half, a comment or string that is not closed
+ * swallows what follows. @include is refused, because an included file would not pass here (and reading
  * a directory makes the library end the process). */
 #include "base/config_internal.h"
 
@@ -56,11 +56,11 @@ static bool copy_string(struct scan *scan)
 {
     unsigned opened = scan->line;
     const char *to = scan->at + 1;
-    while (to < scan->end && *to != '"') {
+    while (to < scan->end && *to != '"' && *to != '\n') {
         to += *to == '\\' && scan->end - to > 1 ? 2 : 1;
     }
-    if (to >= scan->end) {
-        return scan_fail(scan, opened, "this string is not closed; end it with \"");
+    if (to >= scan->end || *to == '\n') {
+        return scan_fail(scan, opened, "this string is not closed; end it with \" on its line");
     }
     copy_to(scan, to + 1);
     return true;
@@ -164,6 +164,9 @@ static bool scan_one(struct scan *scan)
     }
     if (c == '"') {
         return copy_string(scan);
+    }
+    if (c == '\'') {
+        return scan_fail(scan, scan->line, "text stands in double quotes, such as \"5m\"");
     }
     if (is_digit(c)) {
         return copy_number(scan);

@@ -68,12 +68,12 @@ _Static_assert(CONFIG_SIGNAL_METRICS == SPOOL_SIGNAL(SIGNAL_METRICS) &&
                    CONFIG_SIGNALS_ALL == SPOOL_ALL_SIGNALS,
                "a set of signals is handed on as it is");
 
-static struct destination *start_otlp(struct gateway *gateway,
-                                      const struct config_destination *wanted, struct result *why)
+/* Everything but the box for dead letters; `lines` is borrowed. */
+static struct destination_otlp_options otlp_options(const struct config *config,
+                                                    const struct config_destination *wanted,
+                                                    char **lines)
 {
-    const struct config *config = gateway_config(gateway);
-    char **lines = make_header_lines(wanted);
-    const struct destination_otlp_options options = {
+    return (struct destination_otlp_options){
         .name = wanted->name,
         .url = wanted->url,
         .headers = (const char *const *)lines,
@@ -88,12 +88,36 @@ static struct destination *start_otlp(struct gateway *gateway,
         .timeout_ns = config->export.timeout,
         .retry_initial_ns = config->export.retry_initial,
         .retry_max_ns = config->export.retry_max,
-        .dead = &gateway->dead,
     };
+}
+
+static struct destination *start_otlp(struct gateway *gateway,
+                                      const struct config_destination *wanted, struct result *why)
+{
+    char **lines = make_header_lines(wanted);
+    struct destination_otlp_options options = otlp_options(gateway_config(gateway), wanted, lines);
+    options.dead = &gateway->dead;
     struct destination *started =
         destination_otlp_start(&options, gateway->spool, gateway->metrics, why);
     free_header_lines(lines, wanted->n_headers);
     return started;
+}
+
+bool destinations_check(const struct config *config, struct result *why)
+{
+    bool good = config->export.n_destinations <= GATEWAY_DESTINATIONS_MAX ||
+                result_fail(why, "export.destinations: %zu are too many; at most %d",
+                            config->export.n_destinations, GATEWAY_DESTINATIONS_MAX);
+    for (size_t i = 0; good && i < config->export.n_destinations; i++) {
+        const struct config_destination *wanted = &config->export.destinations[i];
+        if (wanted->type == CONFIG_DESTINATION_OTLP) {
+            char **lines = make_header_lines(wanted);
+            struct destination_otlp_options options = otlp_options(config, wanted, lines);
+            good = destination_otlp_check(&options, why);
+            free_header_lines(lines, wanted->n_headers);
+        }
+    }
+    return good;
 }
 
 static bool open_dead_letters(struct gateway *gateway, struct result *why)
@@ -110,10 +134,6 @@ static bool open_dead_letters(struct gateway *gateway, struct result *why)
 bool destinations_start(struct gateway *gateway, struct result *why)
 {
     const struct config *config = gateway_config(gateway);
-    if (config->export.n_destinations > GATEWAY_DESTINATIONS_MAX) {
-        return result_fail(why, "export.destinations: %zu are too many; at most %d",
-                           config->export.n_destinations, GATEWAY_DESTINATIONS_MAX);
-    }
     if (!open_dead_letters(gateway, why)) {
         return false;
     }

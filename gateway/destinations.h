@@ -5,6 +5,9 @@
 #include "base/result.h"
 #include "gateway/gateway.h"
 
+/* Could each of the configuration be started? Touches nothing. False and a sentence otherwise. */
+bool destinations_check(const struct config *config, struct result *why);
+
 /* Starts each of the configuration, filling gateway->destinations; cursors of destinations that are
  * no longer configured are forgotten. False and a sentence on failure: those started so far are in
  * the gateway. */

@@ -71,18 +71,6 @@ static bool init_secure_memory(struct result *why)
     return true;
 }
 
-bool gateway_check_keys(const struct config *config, struct result *why)
-{
-    struct keyring *keyring = init_secure_memory(why) ? open_keyring(config, NULL, why) : NULL;
-    if (keyring == NULL) {
-        return false;
-    }
-    keyring_close(keyring);
-    struct bearer *bearer = bearer_open(config, why);
-    bearer_close(bearer);
-    return bearer != NULL;
-}
-
 static bool open_rooms(struct gateway *gateway, struct result *why)
 {
     const struct config *config = gateway_config(gateway);
@@ -114,18 +102,23 @@ static enum spool_sync spool_sync_of(enum config_sync sync)
     return SPOOL_SYNC_ALWAYS;
 }
 
-static bool open_spool(struct gateway *gateway, struct result *why)
+static struct spool_options spool_options(const struct config *config, const char *dir)
 {
-    const struct config *config = gateway_config(gateway);
-    char dir[4096];
-    snprintf(dir, sizeof(dir), "%s/spool", config->state.dir);
-    const struct spool_options options = {
+    return (struct spool_options){
         .dir = dir,
         .max_bytes = config->spool.max_bytes,
         .max_payload = (uint32_t)(config->server.max_body + BODY_STAMP_ROOM),
         .wait_ns = config->spool.wait,
         .sync = spool_sync_of(config->spool.sync),
     };
+}
+
+static bool open_spool(struct gateway *gateway, struct result *why)
+{
+    const struct config *config = gateway_config(gateway);
+    char dir[4096];
+    snprintf(dir, sizeof(dir), "%s/spool", config->state.dir);
+    const struct spool_options options = spool_options(config, dir);
     if (!directory_make("state.dir:", config->state.dir, why)) {
         return false;
     }
@@ -170,6 +163,34 @@ static bool open_lobby(struct gateway *gateway, struct result *why)
     return gateway->lobby != NULL;
 }
 
+/* What the rooms want of the configuration beyond what its own table says. */
+static bool check_rooms(const struct config *config, struct result *why)
+{
+    const struct spool_options options = spool_options(config, "");
+    return spool_check_sizes(&options, why) && destinations_check(config, why);
+}
+
+/* What fails here is the configuration's fault. */
+static bool open_checked(struct gateway *gateway, struct result *why)
+{
+    const struct config *config = gateway_config(gateway);
+    gateway->keyring = open_keyring(config, gateway->metrics, why);
+    gateway->bearer = gateway->keyring != NULL ? bearer_open(config, why) : NULL;
+    return gateway->bearer != NULL && check_rooms(config, why);
+}
+
+bool gateway_check(const struct config *config, struct result *why)
+{
+    struct keyring *keyring = init_secure_memory(why) ? open_keyring(config, NULL, why) : NULL;
+    if (keyring == NULL) {
+        return false;
+    }
+    keyring_close(keyring);
+    struct bearer *bearer = bearer_open(config, why);
+    bearer_close(bearer);
+    return bearer != NULL && check_rooms(config, why);
+}
+
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
@@ -197,13 +218,7 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
     if (!init_secure_memory(why)) {
         goto failed;
     }
-    gateway->keyring = open_keyring(config, gateway->metrics, why);
-    if (gateway->keyring == NULL) {
-        *bad_config = true;
-        goto failed;
-    }
-    gateway->bearer = bearer_open(config, why);
-    if (gateway->bearer == NULL) {
+    if (!open_checked(gateway, why)) {
         *bad_config = true;
         goto failed;
     }

@@ -105,9 +105,9 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
 /* Logs what config_warnings has to say of this configuration, a line each. */
 void gateway_say_warnings(const struct config *config, char *const *environment);
 
-/* Are the configured keys and tokens fit for a start? Touches nothing. False and a sentence
- * otherwise. */
-bool gateway_check_keys(const struct config *config, struct result *why);
+/* Is the configuration fit for a start, with the keys, tokens and certificates that it names?
+ * Touches nothing. False and a sentence otherwise. */
+bool gateway_check(const struct config *config, struct result *why);
 
 /* Tells waiting tools which keys are in force. After each load, on the thread that loads, and now
  * and then: what cannot be written is said in the log once and tried again. */

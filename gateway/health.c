@@ -58,6 +58,9 @@ static const char *find_reason(struct gateway *gateway, const struct health *hea
     if (health->spool.failed) {
         return "the disk failed: the spool takes no data until a restart";
     }
+    if (health->spool.disk_full) {
+        return "the disk is full: data is being refused";
+    }
     if (health->spool.full) {
         return "the spool is full: data is being refused";
     }

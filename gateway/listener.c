@@ -39,6 +39,25 @@ bool listener_parse(const char *text, struct listen_address *out, struct result 
     return true;
 }
 
+/* Whose fault it mostly is, and what to do. */
+static bool cannot_listen(const struct listen_address *address, int error, struct result *why)
+{
+    char host[NI_MAXHOST] = "";
+    const char *remedy = "";
+    getnameinfo((const struct sockaddr *)&address->storage, address->len, host, sizeof(host), NULL,
+                0, NI_NUMERICHOST);
+    if (error == EADDRINUSE) {
+        remedy = "; end the program that has it (ss -ltnp shows it), or take another port";
+    } else if (error == EADDRNOTAVAIL) {
+        remedy = "; this machine has no such address";
+    } else if (error == EACCES) {
+        remedy = "; ports below 1024 want a privilege (CAP_NET_BIND_SERVICE), or take another";
+    }
+    char text[128];
+    return result_fail(why, "server.listen: cannot listen on %s port %u: %s%s", host,
+                       listener_port(address), strerror_r(error, text, sizeof(text)), remedy);
+}
+
 unsigned listener_port(const struct listen_address *address)
 {
     if (address->storage.ss_family == AF_INET6) {
@@ -62,8 +81,7 @@ bool listener_is_free(const struct listen_address *address, struct result *why)
     if (fd >= 0) {
         close(fd);
     }
-    return bound || result_fail_errno(why, error, "server.listen: cannot listen on port %u",
-                                      listener_port(address));
+    return bound || cannot_listen(address, error, why);
 }
 
 static bool set_options(int fd)
@@ -86,8 +104,7 @@ int listener_open(struct listen_address *address, struct result *why)
     socklen_t len = address->len;
     if (!set_options(fd) || bind(fd, sa, address->len) != 0 || listen(fd, BACKLOG) != 0 ||
         getsockname(fd, sa, &len) != 0) {
-        result_fail_errno(why, errno, "server.listen: cannot listen on port %u",
-                          listener_port(address));
+        cannot_listen(address, errno, why);
         close(fd);
         return -1;
     }

@@ -187,7 +187,7 @@ static int check(const struct arguments *arguments)
 {
     struct result why = RESULT_INIT;
     struct config *config = config_load(arguments->config_path, environ, &why);
-    bool good = config != NULL && gateway_check_keys(config, &why);
+    bool good = config != NULL && gateway_check(config, &why);
     if (good) {
         gateway_say_warnings(config, environ);
         printf("sigpost: configuration and keys are good\n");

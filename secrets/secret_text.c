@@ -12,8 +12,7 @@ static bool check_file(const char *path, const struct stat *info, size_t max, bo
                        struct result *why)
 {
     if (!S_ISREG(info->st_mode)) {
-        return result_fail(why, "%s: not a regular file; name the file that holds the secret",
-                           path);
+        return result_fail(why, "%s: not a regular file", path);
     }
     if (private_only && (info->st_mode & 077) != 0) {
         return result_fail(why, "%s: mode %04o lets others at the secrets; run: chmod 600 %s", path,

@@ -96,8 +96,7 @@ static bool check(const struct destination_otlp_options *o, struct result *why)
     return true;
 }
 
-static bool make_wire(struct export_lane *lane, const struct destination_otlp_options *o,
-                      struct result *why)
+static struct export_http *make_wire(const struct destination_otlp_options *o, struct result *why)
 {
     const struct export_http_options wire = {
         .url = o->url,
@@ -109,8 +108,18 @@ static bool make_wire(struct export_lane *lane, const struct destination_otlp_op
         .slots = o->in_flight + 1, /* one for a dead letter that is sent again */
     };
     struct result cause = RESULT_INIT;
-    lane->http = export_http_create(&wire, &cause);
-    return lane->http != NULL || result_fail(why, "destination %s: %.400s", o->name, cause.text);
+    struct export_http *http = export_http_create(&wire, &cause);
+    if (http == NULL) {
+        result_fail(why, "destination %s: %.400s", o->name, cause.text);
+    }
+    return http;
+}
+
+bool destination_otlp_check(const struct destination_otlp_options *options, struct result *why)
+{
+    struct export_http *http = check(options, why) ? make_wire(options, why) : NULL;
+    export_http_destroy(http);
+    return http != NULL;
 }
 
 static bool open_lane(struct export_lane *lane, const struct destination_otlp_options *o,
@@ -128,7 +137,8 @@ static bool open_lane(struct export_lane *lane, const struct destination_otlp_op
     if (lane->exporter == NULL) {
         return result_fail(why, "destination %s: out of memory", o->name);
     }
-    if (!make_wire(lane, o, why)) {
+    lane->http = make_wire(o, why);
+    if (lane->http == NULL) {
         return false;
     }
     lane->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -33,6 +33,9 @@ struct destination_otlp_options {
     struct dead_letter_box *dead; /* borrowed while it runs */
 };
 
+/* Could it be started: name, URL, headers, certificates, limits? False and a sentence otherwise. */
+bool destination_otlp_check(const struct destination_otlp_options *options, struct result *why);
+
 /* Starts the threads. A cursor `name` of an earlier version is where new lanes begin; it is the
  * caller's to forget. Everything in options but `dead` is copied. NULL and a sentence on failure.
  * metrics gets sigpost_export_* and sigpost_dead_letters_total. curl_global_init must have been

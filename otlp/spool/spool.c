@@ -18,13 +18,14 @@
 
 #define DEFAULT_QUEUED ((uint64_t)64 << 20)
 
-static bool choose_sizes(struct spool *spool, struct result *why)
+/* 0 and a sentence when the sizes do not go together. */
+static uint64_t choose_segment_bytes(const struct spool_options *options, struct result *why)
 {
-    struct spool_options *options = &spool->options;
     if (options->max_payload == 0 || options->max_payload > SEGMENT_PAYLOAD_MAX) {
-        return result_fail(
+        result_fail(
             why, "spool: a longest payload of %" PRIu32 " bytes; 1 to %" PRIu32 " can be had",
             options->max_payload, SEGMENT_PAYLOAD_MAX);
+        return 0;
     }
     uint64_t frame = spool_frame_max(options->max_payload);
     uint64_t least = SPOOL_SEGMENT_SLACK + frame;
@@ -34,18 +35,34 @@ static bool choose_sizes(struct spool *spool, struct result *why)
         bytes = bytes < SPOOL_SEGMENT_MAX ? bytes : SPOOL_SEGMENT_MAX;
         bytes = bytes > least ? bytes : least;
     } else if (bytes < SEGMENT_HEADER_LEN + frame) {
-        return result_fail(why,
+        result_fail(why,
                            "spool: segments of %" PRIu64 " bytes do not hold the longest record; "
                            "at least %" PRIu64 " are needed",
                            bytes, SEGMENT_HEADER_LEN + frame);
+        return 0;
     }
     if (bytes > options->max_bytes / 2) {
-        return result_fail(why,
-                           "spool.max_bytes is %" PRIu64 "; at least %" PRIu64 " are needed, two "
-                           "segments that hold a longest payload of %" PRIu32 " bytes",
-                           options->max_bytes, 2 * bytes, options->max_payload);
+        result_fail(why,
+                    "spool.max_bytes: %" PRIu64 "KiB are too few for two files that hold a body of "
+                    "server.max_body and its stamps; use at least %" PRIu64 "KiB",
+                    options->max_bytes / 1024, (2 * bytes + 1023) / 1024);
+        return 0;
     }
-    spool->segment_bytes = bytes;
+    return bytes;
+}
+
+bool spool_check_sizes(const struct spool_options *options, struct result *why)
+{
+    return choose_segment_bytes(options, why) != 0;
+}
+
+static bool choose_sizes(struct spool *spool, struct result *why)
+{
+    struct spool_options *options = &spool->options;
+    spool->segment_bytes = choose_segment_bytes(options, why);
+    if (spool->segment_bytes == 0) {
+        return false;
+    }
     options->max_queued = options->max_queued != 0 ? options->max_queued : DEFAULT_QUEUED;
     return true;
 }

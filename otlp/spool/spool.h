@@ -42,6 +42,9 @@ struct spool_options {
     enum spool_sync sync;   /* interval: a sync a second, done called after the write */
 };
 
+/* Do the sizes go together? Touches nothing. False and a sentence otherwise. */
+bool spool_check_sizes(const struct spool_options *options, struct result *why);
+
 /* Opens or makes the spool, recovers what is there and starts the writer. NULL and a sentence when
  * the directory cannot be used (missing rights, locked by another process, not enough room for one
  * segment). metrics (not NULL) gets sigpost_spool_*. */
@@ -111,6 +114,7 @@ struct spool_stats {
     unsigned retry_after_s;   /* when a refused client may hope for room: 1 to 300 */
     bool failed;              /* a write or sync failed for good: restart */
     bool full;                /* records are being refused for lack of room */
+    bool disk_full;           /* and the room is the disk's: others may have filled it */
 };
 void spool_get_stats(struct spool *spool, struct spool_stats *out);
 

@@ -119,6 +119,7 @@ struct spool_write {
     size_t group;      /* records of the last commit */
     bool reused;       /* an end mark goes behind what is written */
     unsigned signals;  /* of the frames written since the last publishing */
+    bool disk_full;    /* it was the disk that had no room last, not max_bytes */
     bool unsynced;     /* written frames wait for a sync (interval) */
     int64_t synced_ns; /* monotonic: the last sync */
     bool wake_due;     /* readers are to be told of what was published */
@@ -157,6 +158,7 @@ struct spool {
     bool stopping, keeper_stopping, failed, room_freed, keeper_due;
     bool full;                      /* records were refused and nothing was taken since */
     bool no_room;                   /* records wait, or were refused, for lack of room on disk */
+    bool disk_full;                 /* that room is the disk's, not max_bytes */
     struct spool_segment *segments; /* by rising `first` */
     size_t n_segments, cap_segments;
     uint64_t allocated; /* bytes that segment files may take: closed ones and the whole current */

@@ -337,7 +337,8 @@ enum spool_room spool_segment_roll(struct spool *spool)
         after = after - w->size + w->end;
     }
     pthread_mutex_unlock(&spool->lock);
-    if (after > spool->options.max_bytes || size == 0) {
+    w->disk_full = after <= spool->options.max_bytes;
+    if (!w->disk_full || size == 0) {
         return SPOOL_NO_ROOM;
     }
     if (!spool_segment_finish(spool)) {

@@ -191,6 +191,7 @@ void spool_get_stats(struct spool *spool, struct spool_stats *out)
     out->retry_after_s = retry_after(spool);
     out->failed = spool->failed;
     out->full = spool->full;
+    out->disk_full = spool->full && spool->no_room && spool->disk_full;
     pthread_mutex_unlock(&spool->lock);
     if (out->pending_records != 0 && out->oldest_ns == 0) {
         out->oldest_ns = peek_arrival(spool, &segment, oldest);

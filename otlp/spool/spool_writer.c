@@ -36,8 +36,12 @@ static void tell_room(struct spool *spool, bool room)
     pthread_mutex_lock(&spool->lock);
     bool changed = spool->no_room == room;
     spool->no_room = !room;
+    spool->disk_full = spool->w.disk_full;
     pthread_mutex_unlock(&spool->lock);
-    if (changed && !room) {
+    if (changed && !room && spool->w.disk_full) {
+        LOG_WARN("spool: the disk is full, records wait for room on it",
+                 LOG_STR("dir", spool->dir));
+    } else if (changed && !room) {
         LOG_WARN("spool: no room, records wait for a destination to take some",
                  LOG_STR("dir", spool->dir), LOG_INT("max_bytes", spool->options.max_bytes));
     } else if (changed) {

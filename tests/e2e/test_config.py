@@ -35,6 +35,39 @@ def test_check_touches_nothing(house):
     assert not gateway.state.exists()
 
 
+UNFIT = {
+    "spool": {"spool": {"max_bytes": "1MiB"}, "server": {"max_body": "64KiB"}},
+    "ca_file": {
+        "export": {
+            "destinations": [{"type": "otlp", "url": "https://c", "ca_file": "/nowhere/ca.pem"}]
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("option", ["--check", None])
+@pytest.mark.parametrize(
+    "unfit, said",
+    [
+        ("spool", "spool.max_bytes: 1024KiB are too few for two files that hold a body of"),
+        ("ca_file", "destination otlp: cannot read the destination's ca_file /nowhere/ca.pem"),
+    ],
+)
+def test_what_a_start_would_refuse_is_told_by_check(house, unfit, said, option):
+    gateway = house.gateway(UNFIT[unfit], start=False)
+    done = check(gateway, *([option] if option else []))
+    assert done.returncode == 2
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_that_cannot_be_had_is_named(house):
+    gateway = house.gateway(start=False, env={"SIGPOST_SERVER_LISTEN": "192.0.2.1:18480"})
+    done = check(gateway)
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1 port 18480" in done.stderr
+    assert "this machine has no such address" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--check", None])
 @pytest.mark.parametrize(
     "line, key",

@@ -366,6 +366,9 @@ Test(config, the_secret_is_from_the_environment_only_and_never_told)
     fixture_bad_file("secrets = {\n signing_secret = \"hush\"; };",
                      "2: secrets.signing_secret: a secret does not belong in this file; put it in "
                      "the environment or in a file named by secrets.secret_file");
+    fixture_bad_file("presence = {\n token = \"hush\"; };",
+                     "2: presence.token: a secret does not belong in this file; put it in the "
+                     "environment or in a file named by presence.token_file");
 }
 
 Test(config, the_ring_lies_in_the_state_directory)

@@ -296,8 +296,13 @@ Test(config_file, syntax)
     fixture_bad_file("\n/* auth = {};\n\n", "2: this comment is not closed; end it with */");
     fixture_bad_file("/*/", "1: this comment is not closed; end it with */");
     fixture_bad_file("state = {\n dir = \"/x; };\n\n",
-                     "2: this string is not closed; end it with \"");
-    fixture_bad_file("state = { dir = \"/x\\\"", "1: this string is not closed; end it with \"");
+                     "2: this string is not closed; end it with \" on its line");
+    fixture_bad_file("state = { dir = \"/x\\\"",
+                     "1: this string is not closed; end it with \" on its line");
+    fixture_bad_file("state = {\n dir = \"/x;\n};\nauth = { window = \"5m\"; };",
+                     "2: this string is not closed; end it with \" on its line");
+    fixture_bad_file("auth = {\n window = '5m'; };",
+                     "2: text stands in double quotes, such as \"5m\"");
     fixture_bad_file("\n@include \"/tmp\"\n",
                      "2: @include is not supported; put all keys in this one file");
     cr_assert_null(fixture_load_bytes("auth\0 = {};", 11, NO_ENV));

@@ -458,11 +458,11 @@ Test(spool, sizes_that_cannot_be_are_explained)
     options = fixture_options(&f);
     options.max_bytes = options.segment_bytes * 2 - 1;
     cr_assert_null(fixture_try(&f, &options, &why));
-    cr_assert_not_null(strstr(why.text, "at least 131072"), "%s", why.text);
+    cr_assert_not_null(strstr(why.text, "at least 128KiB"), "%s", why.text);
     options.max_bytes = 1 << 20;
     options.segment_bytes = 0;
     cr_assert_null(fixture_try(&f, &options, &why));
-    cr_assert_not_null(strstr(why.text, "spool.max_bytes is 1048576"), "%s", why.text);
+    cr_assert_not_null(strstr(why.text, "spool.max_bytes: 1024KiB are too few"), "%s", why.text);
     options.dir = "/nowhere/at/all";
     options.max_bytes = 1 << 24;
     cr_assert_null(fixture_try(&f, &options, &why));
