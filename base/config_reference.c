@@ -24,7 +24,7 @@ static const char intro[] =
     "source it is from.\n"
     "\n"
     "Unknown keys, in the file or as `SIGPOST_<GROUP>_...`, are errors, as are values of the wrong "
-    "type or out of range: the program says where and ends with code 2. `sigpost --check` only "
+    "type or out of range: `sigpost` says where and ends with code 2, `sigpostctl` with 1. `sigpost --check` only "
     "looks. On SIGHUP the file is read again; keys marked *yes* under \"running\" take effect, "
     "changes to others are named in the log and wait for a restart.\n"
     "\n"
@@ -36,7 +36,7 @@ static const char intro[] =
     "`MB`, `GB` (powers of 1000): `\"4MiB\"` |\n"
     "| duration | seconds, or a whole number with `ms`, `s`, `m`, `h` or `d`: `\"100ms\"`, "
     "`\"30d\"` |\n"
-    "| boolean | `true` or `false`; in the environment `1`, `0`, `yes`, `no`, `on`, `off` too |\n"
+    "| boolean | `true` or `false`; `1`, `0`, `yes`, `no`, `on`, `off` are understood, too |\n"
     "| list | `[\"a\", \"b\"]`, or one string with commas, which is the form of the environment |\n"
     "\n"
     "In the file, a number with a unit stands in quotes.\n";

@@ -176,8 +176,8 @@ const struct config_key config_keys[] = {
      AT(spool.max_bytes),
      RANGE(64 * KIB, 16 * TIB),
      .fallback = "1GiB",
-     .help = "Room on disk, at least four times `server.max_body`. Full, requests are answered "
-             "503 and clients keep their data."},
+     .help = "Room on disk, at least four times `server.max_body`, and 5 MiB when bodies are "
+             "small. Full, requests are answered 503 and clients keep their data."},
     {.name = "spool.wait",
      .type = KEY_DURATION,
      AT(spool.wait),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -17,6 +18,7 @@ from harness.signing import sign
 from harness.tool import Tool
 
 PAGES = sorted(filter(runnable_docs.is_marked, [TREE / "README.md", *(TREE / "docs").rglob("*.md")]))
+ROTATION = TREE / "docs" / "rotation.md"
 TOKEN = "a-token-of-the-documents-0123456789"
 
 # Each call appends what it was given: arguments, then standard input.
@@ -72,6 +74,18 @@ class Desk:
         return "".join(block.output for block in self.done)
 
 
+def ask_for_old_keys(desk):
+    """What the page's command for cron prints when a key ends in three days: it must fail."""
+    (script,) = [text for text in runnable_docs.scripts(ROTATION, "sh") if "days_left" in text]
+    path = f"{desk.place / 'programs'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], env={**desk.gateway.environment(), "PATH": path},
+        capture_output=True, text=True, timeout=20,
+    )
+    assert done.returncode == 1, done
+    return done.stdout
+
+
 def rotation(desk):
     recorder = RECORDER.format(place=desk.place)
     desk.programs = {"gh": recorder, "docker": recorder, "ssh": SSH}
@@ -80,6 +94,7 @@ def rotation(desk):
     tool = desk.tool
     wait_until(lambda: tool.keys()["first"]["requests_week"] == 3, 10, "the counts")
     yield
+    assert "rotate:" not in desk.shown()
     keys = tool.keys()
     assert keys["spring"]["state"] == "revoked"
     assert keys["before"]["accepted"]
@@ -95,6 +110,9 @@ def rotation(desk):
     for word in handed:
         if word.startswith("KOTORMODSYNC_SIGNING_SECRET="):
             assert word.split("=", 1)[1] not in shown
+    ends = datetime.now(timezone.utc) + timedelta(days=3)
+    tool("secret", "retire", newest, "--at", ends.strftime("%Y-%m-%dT%H:%M:%SZ"), "--force")
+    assert ask_for_old_keys(desk) == f"rotate: {newest}\n"
 
 
 def migration(desk):
