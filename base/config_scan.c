@@ -1,7 +1,7 @@
 /* config_scan.c: reads the file's text once before libconfig 1.5 does, for what that would misread
  * in silence: numbers past 32 bits lose their upper half, a comment or string that is not closed
- * swallows what follows. @include is refused, because an included file would not pass here (and reading
- * a directory makes the library end the process). */
+ * swallows what follows. @include is refused, because an included file would not pass here (and
+ * reading a directory makes the library end the process). */
 #include "base/config_internal.h"
 
 #include <ctype.h>

@@ -69,9 +69,8 @@ _Static_assert(CONFIG_SIGNAL_METRICS == SPOOL_SIGNAL(SIGNAL_METRICS) &&
                "a set of signals is handed on as it is");
 
 /* Everything but the box for dead letters; `lines` is borrowed. */
-static struct destination_otlp_options otlp_options(const struct config *config,
-                                                    const struct config_destination *wanted,
-                                                    char **lines)
+static struct destination_otlp_options
+otlp_options(const struct config *config, const struct config_destination *wanted, char **lines)
 {
     return (struct destination_otlp_options){
         .name = wanted->name,

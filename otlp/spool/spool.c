@@ -22,9 +22,9 @@
 static uint64_t choose_segment_bytes(const struct spool_options *options, struct result *why)
 {
     if (options->max_payload == 0 || options->max_payload > SEGMENT_PAYLOAD_MAX) {
-        result_fail(
-            why, "spool: a longest payload of %" PRIu32 " bytes; 1 to %" PRIu32 " can be had",
-            options->max_payload, SEGMENT_PAYLOAD_MAX);
+        result_fail(why,
+                    "spool: a longest payload of %" PRIu32 " bytes; 1 to %" PRIu32 " can be had",
+                    options->max_payload, SEGMENT_PAYLOAD_MAX);
         return 0;
     }
     uint64_t frame = spool_frame_max(options->max_payload);
@@ -36,9 +36,9 @@ static uint64_t choose_segment_bytes(const struct spool_options *options, struct
         bytes = bytes > least ? bytes : least;
     } else if (bytes < SEGMENT_HEADER_LEN + frame) {
         result_fail(why,
-                           "spool: segments of %" PRIu64 " bytes do not hold the longest record; "
-                           "at least %" PRIu64 " are needed",
-                           bytes, SEGMENT_HEADER_LEN + frame);
+                    "spool: segments of %" PRIu64 " bytes do not hold the longest record; "
+                    "at least %" PRIu64 " are needed",
+                    bytes, SEGMENT_HEADER_LEN + frame);
         return 0;
     }
     if (bytes > options->max_bytes / 2) {

@@ -36,8 +36,8 @@ struct spool_options {
     uint64_t max_bytes;     /* of all segment files together */
     uint64_t segment_bytes; /* 0: chosen from max_bytes and max_payload */
     uint32_t max_payload;   /* the longest payload that will be appended */
-    uint64_t max_queued;    /* bytes in memory waiting for the writer, past it SPOOL_FULL at once;
-                               0: 64 MiB */
+    uint64_t max_queued;    /* bytes in memory waiting for the writer, past it SPOOL_FULL at once
+                               (but a record that waits alone may be longer); 0: 64 MiB */
     int64_t wait_ns;        /* how long a record may wait for room on disk before SPOOL_FULL */
     enum spool_sync sync;   /* interval: a sync a second, done called after the write */
 };

@@ -235,7 +235,8 @@ static enum spool_outcome enqueue(struct spool *spool, struct spool_jobs *from)
             outcome = SPOOL_CLOSED;
         } else if (spool->failed) {
             outcome = SPOOL_FAILED;
-        } else if (spool->queued_bytes + size > spool->options.max_queued) {
+        } else if (spool->queued_bytes != 0 &&
+                   spool->queued_bytes + size > spool->options.max_queued) {
             spool->full = true;
             outcome = SPOOL_FULL;
         } else {

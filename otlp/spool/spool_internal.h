@@ -119,6 +119,7 @@ struct spool_write {
     size_t group;      /* records of the last commit */
     bool reused;       /* an end mark goes behind what is written */
     unsigned signals;  /* of the frames written since the last publishing */
+    bool refused;      /* for lack of room, and none was found since */
     bool disk_full;    /* it was the disk that had no room last, not max_bytes */
     bool unsynced;     /* written frames wait for a sync (interval) */
     int64_t synced_ns; /* monotonic: the last sync */
@@ -196,6 +197,8 @@ uint64_t spool_frame_max(uint32_t max_payload);
 enum spool_room { SPOOL_ROOM, SPOOL_NO_ROOM, SPOOL_BROKEN };
 /* Writer: finishes the current segment, if there is one, and makes the next. NO_ROOM: as before. */
 enum spool_room spool_segment_roll(struct spool *spool);
+/* Writer: makes the next when the current one may be too short for the longest record. */
+enum spool_room spool_segment_make_room(struct spool *spool);
 /* Writer: cuts the current segment to its frames, syncs and closes it. False: the disk failed. */
 bool spool_segment_finish(struct spool *spool);
 

@@ -295,15 +295,25 @@ static enum spool_room make_segment(struct spool *spool, uint64_t size)
     return SPOOL_ROOM;
 }
 
-/* Are there segments that only the want of a newer one keeps from being deleted? */
-static bool all_read(struct spool *spool)
+/* Are there segments that only the want of a newer one keeps from being deleted? Locked. */
+static bool all_read(const struct spool *spool)
 {
     uint64_t acked;
+    return spool->n_segments != 0 && spool_cursor_slowest(spool, &acked) &&
+           acked >= spool->durable && acked >= spool->w.last;
+}
+
+static bool is_all_read(struct spool *spool)
+{
     pthread_mutex_lock(&spool->lock);
-    bool all = spool->n_segments != 0 && spool_cursor_slowest(spool, &acked) &&
-               acked >= spool->durable && acked >= spool->w.last;
+    bool all = all_read(spool);
     pthread_mutex_unlock(&spool->lock);
     return all;
+}
+
+static uint64_t least_size(const struct spool *spool)
+{
+    return SEGMENT_HEADER_LEN + spool_frame_max(spool->options.max_payload);
 }
 
 /* How long the file system lets a new segment be; 0: too short for the longest record. */
@@ -313,36 +323,65 @@ static uint64_t size_on_disk(struct spool *spool)
     if (fstatvfs(spool->dir_fd, &fs) != 0 || fs.f_blocks == 0) {
         return spool->segment_bytes; /* it does not tell: writes will find out */
     }
-    uint64_t least = SEGMENT_HEADER_LEN + spool_frame_max(spool->options.max_payload);
+    uint64_t least = least_size(spool);
     uint64_t unused = (uint64_t)fs.f_bavail * fs.f_frsize;
     uint64_t room = unused > 2 * least ? unused - 2 * least : 0;
-    if (room < least && unused >= least && all_read(spool)) {
+    if (room < least && unused >= least && is_all_read(spool)) {
         room = least;
     }
     uint64_t size = room < spool->segment_bytes ? room : spool->segment_bytes;
     return size >= least ? size : 0;
 }
 
-enum spool_room spool_segment_roll(struct spool *spool)
+/* May there be a segment more? A last one that is all read goes as soon as there is a newer one: it
+ * is no reason against that, though it was written when max_bytes was higher. */
+static bool limit_allows_one(struct spool *spool)
 {
-    struct spool_write *w = &spool->w;
-    uint64_t size = size_on_disk(spool);
-    if (size < spool->segment_bytes && has_spare(spool)) {
-        forget_spare(spool); /* what the file system has is to be seen, and shared with others */
-        size = size_on_disk(spool);
-    }
+    const struct spool_write *w = &spool->w;
     pthread_mutex_lock(&spool->lock);
     uint64_t after = spool->allocated - spool->spare + spool->segment_bytes;
     if (w->fd >= 0) {
         after = after - w->size + w->end;
     }
+    bool allowed = after <= spool->options.max_bytes || (spool->n_segments == 1 && all_read(spool));
     pthread_mutex_unlock(&spool->lock);
-    w->disk_full = after <= spool->options.max_bytes;
-    if (!w->disk_full || size == 0) {
+    return allowed;
+}
+
+/* How long the next segment may be; 0: there is no room, and w.disk_full says whose. */
+static uint64_t size_of_next(struct spool *spool)
+{
+    uint64_t size = size_on_disk(spool);
+    if (size < spool->segment_bytes && has_spare(spool)) {
+        forget_spare(spool); /* what the file system has is to be seen, and shared with others */
+        size = size_on_disk(spool);
+    }
+    spool->w.disk_full = limit_allows_one(spool);
+    return spool->w.disk_full ? size : 0;
+}
+
+enum spool_room spool_segment_roll(struct spool *spool)
+{
+    uint64_t size = size_of_next(spool);
+    if (size == 0) {
         return SPOOL_NO_ROOM;
     }
     if (!spool_segment_finish(spool)) {
         return SPOOL_BROKEN;
     }
-    return make_segment(spool, size);
+    enum spool_room room = make_segment(spool, size);
+    if (room == SPOOL_NO_ROOM && size > least_size(spool) && is_all_read(spool)) {
+        room = make_segment(spool, least_size(spool)); /* a quota that statvfs does not tell of */
+    }
+    return room;
+}
+
+enum spool_room spool_segment_make_room(struct spool *spool)
+{
+    const struct spool_write *w = &spool->w;
+    if (w->fd >= 0 && w->limit - w->end >= spool_frame_max(spool->options.max_payload)) {
+        return SPOOL_ROOM;
+    }
+    bool empty = w->fd >= 0 && w->end == SEGMENT_HEADER_LEN;
+    return empty ? SPOOL_NO_ROOM : spool_segment_roll(spool); /* empty: only a write would tell */
 }

@@ -27,6 +27,7 @@ static void refuse_late(struct spool *spool)
     int64_t now = waiting->head != NULL ? clock_mono_ns() : 0;
     while (waiting->head != NULL && waiting->head->deadline_ns <= now) {
         spool_jobs_push(&late, spool_jobs_pop(waiting));
+        spool->w.refused = true;
     }
     spool_jobs_answer(spool, &late, SPOOL_FULL);
 }
@@ -47,6 +48,20 @@ static void tell_room(struct spool *spool, bool room)
     } else if (changed) {
         LOG_INFO("spool: there is room again", LOG_STR("dir", spool->dir));
     }
+}
+
+/* Room may come back while nobody asks for it: whether there is some, only trying tells. */
+static void look_for_room(struct spool *spool)
+{
+    struct spool_write *w = &spool->w;
+    if (!w->refused || w->waiting.head != NULL || spool_segment_make_room(spool) != SPOOL_ROOM) {
+        return;
+    }
+    w->refused = false;
+    pthread_mutex_lock(&spool->lock);
+    spool->full = false;
+    pthread_mutex_unlock(&spool->lock);
+    tell_room(spool, true);
 }
 
 static bool next_fits(const struct spool_write *w)
@@ -107,6 +122,9 @@ static int64_t next_alarm(const struct spool *spool)
     if (w->waiting.head != NULL) {
         int64_t poll = clock_mono_ns() + FULL_DISK_POLL_NS;
         alarm = w->waiting.head->deadline_ns < poll ? w->waiting.head->deadline_ns : poll;
+    }
+    if (w->refused && w->waiting.head == NULL) {
+        alarm = clock_mono_ns() + FULL_DISK_POLL_NS;
     }
     if (w->unsynced && (alarm == 0 || w->synced_ns + SYNC_INTERVAL_NS < alarm)) {
         alarm = w->synced_ns + SYNC_INTERVAL_NS;
@@ -208,6 +226,7 @@ void *spool_writer_main(void *arg)
             continue;
         }
         refuse_late(spool);
+        look_for_room(spool);
         sync_interval(spool, stopping);
         wake_readers(spool, stopping);
     }
