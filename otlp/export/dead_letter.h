@@ -117,9 +117,9 @@ void dead_letter_retry_dir(const char *dir, char out[DEAD_LETTER_PATH_MAX]);
  * letter. */
 bool dead_letter_put_back(const char *dir, const char *name, struct result *why);
 
-/* The names in retry/ of letters to this destination with this signal, at most `max`; how many. 0
- * also when the directory cannot be read. */
+/* The names in retry/ of letters to this destination with this signal that come behind `after`, by
+ * name, the first `max` of them; how many. 0 also when the directory cannot be read. */
 size_t dead_letter_waiting(const char *dir, enum signal signal, const char *destination,
-                           char (*names)[DEAD_LETTER_NAME_MAX], size_t max);
+                           const char *after, char (*names)[DEAD_LETTER_NAME_MAX], size_t max);
 
 #endif

@@ -274,9 +274,26 @@ cleanup:
 
 struct waiting {
     char prefix[32], end[64];
-    char (*names)[DEAD_LETTER_NAME_MAX];
+    const char *after;
+    char (*names)[DEAD_LETTER_NAME_MAX]; /* in order */
     size_t n, max;
 };
+
+/* A full list loses its last name to one that comes before that. */
+static void insert(struct waiting *waiting, const char *name)
+{
+    size_t at = waiting->n;
+    while (at > 0 && strcmp(waiting->names[at - 1], name) > 0) {
+        at--;
+    }
+    if (at == waiting->max) {
+        return;
+    }
+    waiting->n += waiting->n < waiting->max ? 1 : 0;
+    memmove(waiting->names[at + 1], waiting->names[at],
+            (waiting->n - at - 1) * sizeof(*waiting->names));
+    snprintf(waiting->names[at], DEAD_LETTER_NAME_MAX, "%s", name);
+}
 
 static bool add_waiting(void *arg, int dir_fd, const char *name)
 {
@@ -284,17 +301,17 @@ static bool add_waiting(void *arg, int dir_fd, const char *name)
     struct waiting *waiting = arg;
     size_t len = strlen(name), prefix = strlen(waiting->prefix), end = strlen(waiting->end);
     if (len >= prefix + end && strncmp(name, waiting->prefix, prefix) == 0 &&
-        strcmp(name + len - end, waiting->end) == 0) {
-        snprintf(waiting->names[waiting->n++], DEAD_LETTER_NAME_MAX, "%s", name);
+        strcmp(name + len - end, waiting->end) == 0 && strcmp(name, waiting->after) > 0) {
+        insert(waiting, name);
     }
-    return waiting->n < waiting->max;
+    return true;
 }
 
 size_t dead_letter_waiting(const char *dir, enum signal signal, const char *destination,
-                           char (*names)[DEAD_LETTER_NAME_MAX], size_t max)
+                           const char *after, char (*names)[DEAD_LETTER_NAME_MAX], size_t max)
 {
     char retry[DEAD_LETTER_PATH_MAX];
-    struct waiting waiting = {.names = names, .max = max};
+    struct waiting waiting = {.after = after, .names = names, .max = max};
     snprintf(waiting.prefix, sizeof(waiting.prefix), "%s-", signal_info(signal)->name);
     snprintf(waiting.end, sizeof(waiting.end), ".%.40s" DEAD_LETTER_SUFFIX, destination);
     dead_letter_retry_dir(dir, retry);
@@ -304,8 +321,5 @@ size_t dead_letter_waiting(const char *dir, enum signal signal, const char *dest
     }
     dead_letter_each(fd, add_waiting, &waiting);
     close(fd);
-    if (waiting.n != 0) {
-        qsort(names, waiting.n, sizeof(*names), by_name);
-    }
     return waiting.n;
 }

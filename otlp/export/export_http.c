@@ -61,6 +61,7 @@ static bool prepare(struct slot *slot, const struct export_http *http)
         http->timeout_ns < CONNECT_TIMEOUT_NS ? http->timeout_ns : CONNECT_TIMEOUT_NS;
     CURLcode codes[] = {
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L),
+        curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L), /* waits for no name server */
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1),
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L),
@@ -200,6 +201,7 @@ bool export_http_send(struct export_http *http, enum signal signal, struct slice
     slot->response_cut = false;
     slot->error[0] = '\0';
     if (http->zip != EXPORT_ZIP_NONE) {
+        buf_clear(&slot->zipped); /* of a request that could not be started */
         if (!export_zip(http->zip, body, &slot->zipped)) {
             return false;
         }

@@ -108,6 +108,44 @@ static bool open_next(struct export_lane *lane)
     return false;
 }
 
+static size_t list_behind(struct export_lane *lane, const char *after)
+{
+    struct export_letters *letters = &lane->letters;
+    const struct destination_otlp *d = lane->destination;
+    return dead_letter_waiting(d->dead->dir, lane->signal, d->name, after, letters->waiting,
+                               EXPORT_LETTERS_LISTED);
+}
+
+/* The next ones, from the first again behind the last. False when there is none at all. */
+static bool list_waiting(struct export_lane *lane)
+{
+    struct export_letters *letters = &lane->letters;
+    letters->next_waiting = 0;
+    letters->n_waiting = list_behind(lane, letters->after);
+    if (letters->n_waiting == 0 && letters->after[0] != '\0') {
+        letters->n_waiting = list_behind(lane, "");
+    }
+    letters->after[0] = '\0';
+    if (letters->n_waiting != 0) {
+        memcpy(letters->after, letters->waiting[letters->n_waiting - 1], sizeof(letters->after));
+    }
+    return letters->n_waiting != 0;
+}
+
+/* Whoever was in trouble may have been dropped meanwhile. */
+static void nothing_waits(struct export_lane *lane, int64_t now)
+{
+    struct export_letters *letters = &lane->letters;
+    int64_t since = letters->retry.since;
+    if (retry_answered(&letters->retry, true)) {
+        export_report_solved(&lane->destination->report, lane->signal, EXPORT_PROBLEM_RETRIAL,
+                             now - since);
+    }
+    if (exporter_dead(lane->exporter) == NULL) {
+        buried(lane, now);
+    }
+}
+
 void export_letters_send(struct export_lane *lane, int64_t now)
 {
     struct export_letters *letters = &lane->letters;
@@ -115,11 +153,8 @@ void export_letters_send(struct export_lane *lane, int64_t now)
         exporter_retry(lane->exporter)->phase != RETRY_FLOWING) {
         return;
     }
-    if (letters->next_waiting == letters->n_waiting) {
-        const struct destination_otlp *d = lane->destination;
-        letters->next_waiting = 0;
-        letters->n_waiting = dead_letter_waiting(d->dead->dir, lane->signal, d->name,
-                                                 letters->waiting, EXPORT_LETTERS_LISTED);
+    if (letters->next_waiting == letters->n_waiting && !list_waiting(lane)) {
+        nothing_waits(lane, now);
     }
     if (!open_next(lane)) {
         letters->look_at = now + LOOK_NS;
@@ -183,6 +218,7 @@ void export_letters_take(struct export_lane *lane, const struct export_http_repl
     if (verdict == RETRY_LATER || verdict == RETRY_OPERATOR) {
         retry_failed(&letters->retry, verdict, retry_after, probe, now, export_lane_random());
         letters->look_at = letters->retry.until;
+        letters->next_waiting++; /* the others are not to wait for it; its turn comes again */
         export_lane_explain(reply, answer, text);
         export_report_problem(report, lane->signal, EXPORT_PROBLEM_RETRIAL, reply->status,
                               letters->look_at, "%s: a dead letter that was put back: %s",

@@ -3,8 +3,8 @@
  *
  * A letter that was put back (dead_letter_put_back) lies in retry/ until it was delivered, or
  * refused once more and set aside anew; the file is removed after that. A crash in between sends it
- * twice, never not at all. They go one at a time, beside the lane's batches and while those flow,
- * with a backoff of their own.
+ * twice, never not at all. They go one at a time in turns, beside the lane's batches and while
+ * those flow, with a backoff of their own.
  */
 #ifndef SIGPOST_OTLP_EXPORT_LETTERS_H
 #define SIGPOST_OTLP_EXPORT_LETTERS_H
@@ -23,9 +23,10 @@ struct export_letters {
     int64_t bury_failed_since;
     char waiting[EXPORT_LETTERS_LISTED][DEAD_LETTER_NAME_MAX];
     size_t n_waiting, next_waiting;
-    int64_t look_at; /* monotonic: not before */
-    bool sending;    /* waiting[next_waiting] */
-    struct buf file; /* which letter borrows from */
+    char after[DEAD_LETTER_NAME_MAX]; /* the last of the look before: those behind it are next */
+    int64_t look_at;                  /* monotonic: not before */
+    bool sending;                     /* waiting[next_waiting] */
+    struct buf file;                  /* which letter borrows from */
     struct dead_letter letter;
     struct retry retry; /* of letters put back */
 };

@@ -296,7 +296,8 @@ Test(dead_letter, put_back_waits_for_its_destination_and_signal)
     store(&letter, BIG);
     uint64_t n, size;
     dead_letter_count(&box, &n, &size);
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 0, "no directory yet");
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 4), 0,
+                 "no directory yet");
     until_the_clock_ticks();
     static const char *const both[] = {"188fcf05453f4d15-0000000000000001.otlp.dead",
                                        "188fcf05453f4d15-0000000000000002.otlp.dead"};
@@ -306,20 +307,20 @@ Test(dead_letter, put_back_waits_for_its_destination_and_signal)
     }
     cr_expect_eq(count(), 0);
     expect_count(2, size); /* what waits takes room, too */
-    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 1);
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 4), 1);
     cr_expect_str_eq(names[0], "traces-188fcf05453f4d15-0000000000000001.otlp.dead");
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp2", names, 4), 0);
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_METRICS, "otlp", names, 4), 0);
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "tlp", names, 4), 0);
-    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_LOGS, "otlp", names, 4), 1);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp2", "", names, 4), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_METRICS, "otlp", "", names, 4), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "tlp", "", names, 4), 0);
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_LOGS, "otlp", "", names, 4), 1);
 
     /* Refused again: it replaces the one that waits, also where there is no room for two. */
     letter = sample(1);
     box.max_bytes = size;
-    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 1);
+    cr_assert_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 4), 1);
     cr_assert_eq(dead_letter_store(&box, &letter, names[0], &why), DEAD_LETTER_STORED, "%s",
                  why.text);
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 4), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 4), 0);
     expect_count(2, size);
     cr_expect_eq(count(), 1);
 }
@@ -335,8 +336,8 @@ Test(dead_letter, at_most_so_many_waiting_are_listed)
         snprintf(name, sizeof(name), "188fcf05453f4d15-%016llx.otlp.dead", (unsigned long long)i);
         cr_assert(dead_letter_put_back(dir, name, &why), "%s", why.text);
     }
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 3), 3);
-    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", names, 0), 0);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 3), 3);
+    cr_expect_eq(dead_letter_waiting(dir, SIGNAL_TRACES, "otlp", "", names, 0), 0);
 }
 
 Test(dead_letter, what_is_no_letter_is_not_put_back)

@@ -396,7 +396,7 @@ static unsigned waiting(void)
     char names[64][DEAD_LETTER_NAME_MAX];
     unsigned n = 0;
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-        n += (unsigned)dead_letter_waiting(w.dead_dir, (enum signal)i, "otlp", names, 64);
+        n += (unsigned)dead_letter_waiting(w.dead_dir, (enum signal)i, "otlp", "", names, 64);
     }
     return n;
 }
