@@ -148,6 +148,7 @@ struct spool {
     struct spool *next_open; /* list of open spools, for scrapes */
 
     struct spool_write w;
+    atomic_uint taken; /* signals of all readers that are open */
 
     pthread_mutex_t lock;
     pthread_cond_t work;   /* for the writer */

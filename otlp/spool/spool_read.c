@@ -300,7 +300,10 @@ static enum spool_read read_frame(struct spool_reader *reader, struct segment_fr
         return at_limit(reader);
     }
     note_mark(reader);
-    enum segment_step step = segment_scan_next_of(&reader->scan, reader->signals, found, bytes);
+    /* What no reader takes is looked at by all: by its header alone, a record whose signal was
+     * flipped to such a one would be passed by everybody. */
+    unsigned whole = reader->signals | ~atomic_load(&reader->spool->taken);
+    enum segment_step step = segment_scan_next_of(&reader->scan, whole, found, bytes);
     switch (step) {
     case SEGMENT_FRAME:
         return SPOOL_READ_OK;

@@ -25,6 +25,17 @@ static uint64_t first_place(struct spool *spool, const char *heir_of)
     return before != NULL ? before->acked : oldest - 1;
 }
 
+/* After a change. Locked. */
+static void note_taken(struct spool *spool)
+{
+    unsigned taken = 0;
+    for (size_t i = 0; i < spool->n_cursors; i++) {
+        const struct spool_reader *reader = spool->cursors[i].reader;
+        taken |= reader != NULL ? reader->signals : 0;
+    }
+    atomic_store(&spool->taken, taken);
+}
+
 static struct spool_cursor *register_reader(struct spool_reader *reader, const char *name,
                                             const char *heir_of, bool *in_use)
 {
@@ -38,6 +49,7 @@ static struct spool_cursor *register_reader(struct spool_reader *reader, const c
         cursor->reader = reader;
         reader->handed = cursor->acked;
         reader->want = cursor->acked + 1;
+        note_taken(spool);
     }
     return cursor;
 }
@@ -49,6 +61,7 @@ static void unregister_reader(struct spool_reader *reader)
     struct spool_cursor *cursor = spool_cursor_find(spool, reader->name);
     if (cursor != NULL && cursor->reader == reader) {
         cursor->reader = NULL;
+        note_taken(spool);
     }
     pthread_mutex_unlock(&spool->lock);
 }

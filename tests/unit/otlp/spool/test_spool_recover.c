@@ -159,6 +159,43 @@ Test(recover, every_flipped_bit_in_an_older_segment_is_counted, .timeout = 60)
     flip_everything(false);
 }
 
+/* The records are of the signals 1, 2 and 3, and the second says 0 then: nobody takes that. */
+Test(recover, a_record_whose_signal_became_one_that_nobody_takes_is_counted)
+{
+    char name[256], later[512];
+    size_t len;
+    uint64_t offsets[4];
+    char *bytes = one_segment(3, &len, name, offsets);
+    struct segment_header header = {.id = 77, .first_sequence = 1000};
+    uint8_t empty[SEGMENT_HEADER_LEN];
+    segment_header_encode(&header, empty);
+    bytes[offsets[1] + 40] ^= 2;
+    plant(name, bytes, len);
+    path_in(&f, "00000000000003e8.seg", later);
+    save_file(later, (const char *)empty, sizeof(empty));
+    fixture_open(&f, NULL);
+    struct result why = RESULT_INIT;
+    struct spool_reader *reader =
+        spool_reader_open_for(f.spool, "fleet", SPOOL_ALL_SIGNALS & ~SPOOL_SIGNAL(0), NULL, &why);
+    cr_assert_not_null(reader, "%s", why.text);
+    uint64_t numbers[3] = {0}, number;
+    for (unsigned n = 0; n < 3; n++) {
+        enum spool_read outcome;
+        do {
+            struct spool_frame frame;
+            outcome = spool_reader_next(reader, &frame);
+            number = outcome == SPOOL_READ_OK ? frame.sequence : 0;
+        } while (outcome == SPOOL_READ_AGAIN);
+        numbers[n] = number;
+    }
+    cr_expect_eq(numbers[0], 1);
+    cr_expect_eq(numbers[1], 3);
+    cr_expect_eq(numbers[2], 0);
+    cr_expect_eq(stats_of(&f).quarantined, 1);
+    spool_reader_close(reader);
+    free(bytes);
+}
+
 Test(recover, a_damaged_record_does_not_hold_its_segment_back)
 {
     char name[256], later[512];
