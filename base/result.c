@@ -1,6 +1,7 @@
 /* result.c: see result.h. */
 #include "base/result.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,5 +30,6 @@ bool result_fail_errno(struct result *why, int error, const char *format, ...)
             snprintf(why->text + len, sizeof(why->text) - (size_t)len, ": %s", errno_text);
         }
     }
+    errno = error;
     return false;
 }

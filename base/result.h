@@ -23,7 +23,8 @@ struct result {
  * with `return result_fail(...)`. why may be NULL. */
 bool result_fail(struct result *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* As result_fail, with ": " and the text of errno value `error` behind the sentence. */
+/* As result_fail, with ": " and the text of errno value `error` behind the sentence. errno is
+ * `error` when it returns. */
 bool result_fail_errno(struct result *why, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -97,7 +97,7 @@ bool dead_letter_count(struct dead_letter_box *box, uint64_t *letters, uint64_t 
 bool dead_letter_parse(struct slice file, struct dead_letter *out, struct result *why);
 
 /* The letter of that name (as dead_letter_list gives it): its file is read into `file`, from which
- * *out borrows. */
+ * *out borrows. False and a sentence; errno is ENOENT when it is not there. */
 bool dead_letter_read(const char *dir, const char *name, struct buf *file, struct dead_letter *out,
                       struct result *why);
 
@@ -106,15 +106,15 @@ bool dead_letter_read(const char *dir, const char *name, struct buf *file, struc
 bool dead_letter_list(const char *dir, char (**names)[DEAD_LETTER_NAME_MAX], size_t *n,
                       struct result *why);
 
-/* Removes one, durably. */
+/* Removes one, durably. False and a sentence; errno is ENOENT when it is not there. */
 bool dead_letter_remove(const char *dir, const char *name, struct result *why);
 
 /* "{dir}/retry"; a directory like any other for the functions above. */
 #define DEAD_LETTER_PATH_MAX 4096
 void dead_letter_retry_dir(const char *dir, char out[DEAD_LETTER_PATH_MAX]);
 
-/* Moves one to retry/, durably: it is sent again. False and a sentence when it is not there or no
- * letter. */
+/* Moves one to retry/, durably: it is sent again. False and a sentence when it is not there (errno
+ * is ENOENT) or no letter. */
 bool dead_letter_put_back(const char *dir, const char *name, struct result *why);
 
 /* The names in retry/ of letters to this destination with this signal that come behind `after`, by

@@ -32,6 +32,8 @@ Test(result, long_text_is_cut)
 Test(result, errno_is_spelled_out)
 {
     struct result why = RESULT_INIT;
+    errno = 0;
     cr_assert_not(result_fail_errno(&why, ENOENT, "%s", "/x"));
+    cr_assert_eq(errno, ENOENT, "a caller may ask which");
     cr_assert_str_eq(why.text, "/x: No such file or directory");
 }
