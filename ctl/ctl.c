@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "ctl/manual.h"
 
 #include <stdarg.h>
@@ -73,15 +74,25 @@ int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
     return CTL_WRONG_USE;
 }
 
+/* Also those of C1, U+0080 to U+009F, some of which begin a terminal's commands, too. */
+static bool is_control(const char *sequence, size_t len)
+{
+    unsigned char c = (unsigned char)sequence[0];
+    return len == 0 || c < 0x20 || c == 0x7f ||
+           (len == 2 && c == 0xc2 && (unsigned char)sequence[1] < 0xa0);
+}
+
 void ctl_put_text(FILE *out, struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c < 0x20 || c == 0x7f) {
-            fprintf(out, "\\x%02x", c);
-        } else {
-            fputc(c, out);
+    for (size_t at = 0; at < text.len;) {
+        const char *sequence = text.data + at;
+        size_t len = utf8_sequence(sequence, text.len - at);
+        bool control = is_control(sequence, len);
+        len += len == 0;
+        for (size_t i = 0; i < len; i++) {
+            fprintf(out, control ? "\\x%02x" : "%c", (unsigned)(unsigned char)sequence[i]);
         }
+        at += len;
     }
 }
 

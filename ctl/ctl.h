@@ -51,7 +51,8 @@ int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
 /* Writes "sigpostctl: warning: sentence" to err. */
 void ctl_warn(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes text that came from outside with its control bytes as "\xNN": a terminal obeys none. */
+/* Writes text that came from outside with the bytes of control characters, and those that are no
+ * UTF-8, as "\xNN": a terminal obeys none. */
 void ctl_put_text(FILE *out, struct slice text);
 
 /* One option of a verb: a flag, or one with a value. */

@@ -1,8 +1,10 @@
 /* spool.h: what the verbs of "spool" share. Internal to ctl/.
  *
- *   spool.c           the table of verbs, and where the files are
+ *   spool.c           the table of verbs
+ *   spool_place.c     where the files are
  *   spool_view.c      what waits for whom
  *   spool_files.c     the segments and cursors of a spool, read without a lock
+ *   spool_letters.c   the dead letters
  *   spool_VERB.c      as they say
  *
  * All of them only read the spool, while the gateway runs or not, and take no lock: the gateway's
@@ -18,17 +20,22 @@
 
 /* Of `spool dead`, for its own help and for that of the noun. */
 #define SPOOL_DEAD_SYNOPSES                                                                        \
-    "sigpostctl spool dead list [--json] [--dir DIR]\n"                                            \
-    "      one line a letter, oldest first\n"                                                      \
-    "sigpostctl spool dead show NAME [--json] [--raw] [--dir DIR]\n"                               \
+    "sigpostctl spool dead list [--json] [--names] [--dir DIR]\n"                                  \
+    "      one line a letter, oldest first, then those put back; --names: only the names\n"        \
+    "sigpostctl spool dead show LETTER [--json] [--raw] [--dir DIR]\n"                             \
     "      why it was refused, and the request as OTLP/JSON; --raw: its bytes as they were sent\n" \
-    "sigpostctl spool dead retry NAME... | --all [--dir DIR]\n"                                    \
+    "sigpostctl spool dead retry LETTER... | --all [--dir DIR]\n"                                  \
     "      puts letters back: the gateway sends each again to the destination that refused it;\n"  \
     "      one that is refused again is a dead letter again\n"                                     \
-    "sigpostctl spool dead drop NAME... | --all [--dir DIR]\n"                                     \
-    "      throws letters away\n"
+    "sigpostctl spool dead drop LETTER... | --all [--dir DIR]\n"                                   \
+    "      throws letters away, those that were put back as well; one that is being sent may\n"    \
+    "      still arrive\n"
 
 #define SPOOL_PLACE_MAX 4096
+
+/* Of a spool whose dead letters are not known. */
+#define SPOOL_NO_LETTERS \
+    "not looked at: this is a spool's own directory, they lie in dead/ beside it"
 
 /* The verbs. argv[0] is the verb. */
 int spool_status(struct ctl *ctl, int argc, char **argv);
@@ -38,13 +45,14 @@ int spool_verify(struct ctl *ctl, int argc, char **argv);
 int spool_dead(struct ctl *ctl, int argc, char **argv);
 
 struct spool_place {
-    char spool[SPOOL_PLACE_MAX]; /* the directory of segments and cursors */
-    char dead[SPOOL_PLACE_MAX];  /* the directory of dead letters */
+    char spool[SPOOL_PLACE_MAX]; /* the directory of segments and cursors; "": not known */
+    char dead[SPOOL_PLACE_MAX];  /* the directory of dead letters; "": not known */
 };
 
 /* The directories of the configuration or, with dir, of a state directory or a copy of one; dir may
- * also be the spool's or the dead letters' directory itself. CTL_DONE, or CTL_FAILED after a line
- * on err. */
+ * also be the spool's or the dead letters' directory itself, and then the other is not known. A dir
+ * that is none of these is refused: an empty answer would read as a sound spool. CTL_DONE, or
+ * CTL_FAILED after a line on err. */
 int spool_find_place(struct ctl *ctl, const char *dir, struct spool_place *out);
 
 /* As above, and opens the spool in it. */

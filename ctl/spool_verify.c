@@ -1,7 +1,6 @@
 /* spool_verify.c: sigpostctl spool verify: reads every byte and checks every checksum; also the
  * cursors and the dead letters. */
-#include "ctl/spool.h"
-#include "otlp/export/dead_letter.h"
+#include "ctl/spool_letters.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,13 +10,16 @@ static const char help[] =
     "sigpostctl spool verify [--json] [--dir DIR]\n"
     "      reads every segment, cursor and dead letter and checks each checksum; a line for each\n"
     "      fault, with file and offset. Exit 1 when something is damaged. The unfinished end of\n"
-    "      the newest segment after a crash is told, and is no damage.\n";
+    "      the newest segment after a crash is told, and is no damage. With --dir of a spool's "
+    "own\n"
+    "      directory the dead letters, which lie beside it, are not looked at.\n";
 
 struct check {
     struct ctl *ctl;
     json_t *faults; /* NULL: lines of text */
     uint64_t records;
     uint64_t damaged;
+    bool letters_known; /* where they are */
     uint64_t letters;
 };
 
@@ -84,8 +86,9 @@ static void check_letters(struct check *check, const char *dir)
     }
     for (size_t i = 0; i < n; i++) {
         why = RESULT_INIT;
-        check->letters++;
-        if (!dead_letter_read(dir, names[i], &file, &letter, &why)) {
+        enum spool_letter_read read = spool_letter_read(dir, names[i], &file, &letter, &why);
+        check->letters += read != SPOOL_LETTER_GONE; /* delivered meanwhile, or moved */
+        if (read == SPOOL_LETTER_BROKEN) {
             check->damaged++;
             put_fault(check, names[i], "letter", 0, 0, why.text);
         }
@@ -94,24 +97,36 @@ static void check_letters(struct check *check, const char *dir)
     free(names);
 }
 
+static void put_summary(const struct check *check, const struct spool_files *files)
+{
+    FILE *out = check->ctl->out;
+    bool nothing = files->n_segments == 0 && files->n_cursors == 0 && check->letters == 0;
+    fprintf(out, "%" PRIu64 " records in %zu segments", check->records, files->n_segments);
+    if (check->letters_known) {
+        fprintf(out, " and %" PRIu64 " dead letters", check->letters);
+    }
+    if (check->damaged == 0) {
+        fputs(nothing ? ": nothing to check\n" : ": all sound\n", out);
+    } else {
+        fprintf(out, ": %" PRIu64 " damaged places\n", check->damaged);
+    }
+    if (!check->letters_known) {
+        fputs("dead letters: " SPOOL_NO_LETTERS "\n", out);
+    }
+}
+
 static int put_result(struct check *check, const struct spool_files *files)
 {
     int status = check->damaged == 0 ? CTL_DONE : CTL_FAILED;
     if (check->faults == NULL) {
-        fprintf(check->ctl->out,
-                "%" PRIu64 " records in %zu segments and %" PRIu64 " dead letters: ",
-                check->records, files->n_segments, check->letters);
-        if (check->damaged == 0) {
-            fputs("all sound\n", check->ctl->out);
-        } else {
-            fprintf(check->ctl->out, "%" PRIu64 " damaged places\n", check->damaged);
-        }
+        put_summary(check, files);
         return status;
     }
     json_t *json = json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:O}", "sound", (int)(check->damaged == 0), "records",
+        "{s:b, s:I, s:I, s:o, s:I, s:O}", "sound", (int)(check->damaged == 0), "records",
         (json_int_t)check->records, "segments", (json_int_t)files->n_segments, "dead_letters",
-        (json_int_t)check->letters, "damaged", (json_int_t)check->damaged, "faults", check->faults);
+        check->letters_known ? json_integer((json_int_t)check->letters) : json_null(), "damaged",
+        (json_int_t)check->damaged, "faults", check->faults);
     int put = spool_put_json(check->ctl, json);
     return put != CTL_DONE ? put : status;
 }
@@ -142,9 +157,12 @@ int spool_verify(struct ctl *ctl, int argc, char **argv)
         check.faults = json ? json_array() : NULL;
         spool_files_walk(&files, &walk);
         check_cursors(&check, &files);
-        check_letters(&check, place.dead);
-        dead_letter_retry_dir(place.dead, retry);
-        check_letters(&check, retry);
+        check.letters_known = place.dead[0] != '\0';
+        if (check.letters_known) {
+            dead_letter_retry_dir(place.dead, retry);
+            check_letters(&check, retry); /* first: the gateway moves letters from there to dead/ */
+            check_letters(&check, place.dead);
+        }
         status = put_result(&check, &files);
     }
     json_decref(check.faults);

@@ -134,6 +134,33 @@ def test_too_large_for_the_receiver(house, sinks):
     assert raw.returncode == 0 and "large" in raw.stdout
 
 
+def test_letters_that_were_put_back_can_still_be_seen_and_dropped(house, sinks):
+    """The receiver went away after it refused: what was put back waits, and takes room."""
+    status = [400]
+    sink = sinks(lambda path, body: status[0])
+    gateway = gateway_to(house, {"url": sink.url})
+    tool = Tool(gateway)
+    for i in range(3):
+        assert gateway.send("metrics", payload.metrics(name=f"refused.{i}")).status == 200
+    wait_until(lambda: len(letters(tool)) == 3, 10, "three dead letters")
+    status[0] = 503
+    before = [letter["name"] for letter in letters(tool)]
+    tool("spool", "dead", "retry", "--all")
+    found = letters(tool)
+    assert [(a["name"], a["put_back"]) for a in found] == [(f"metrics-{b}", True) for b in before]
+    names = [letter["name"] for letter in found]
+    assert f"{names[0]} (put back)" in tool("spool", "dead", "show", names[0])
+    assert tool("spool", "dead", "retry", names[0]) == f"already put back {names[0]}\n"
+    assert tool("spool", "dead", "drop", names[0]) == f"dropped {names[0]}\n"
+    assert [letter["name"] for letter in letters(tool)] == names[1:]
+    tool("spool", "dead", "drop", "--all")
+    assert letters(tool) == []
+    wait_until(lambda: gateway.health()["dead_letters"] == 0, 10, "no dead letter")
+    status[0] = 200
+    assert gateway.send("metrics", payload.metrics(name="sound")).status == 200
+    sink.wait_names(["sound"])
+
+
 def without_traces(collector):
     config = collector.dir / "collector.yaml"
     whole = config.read_text()

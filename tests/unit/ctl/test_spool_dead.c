@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define ONE "188fcf05453f4d15-0000000000000001.otlp.dead"
 #define TWO "188fcf05453f4d15-0000000000000002.otlp.dead"
@@ -38,7 +40,8 @@ static void end(void)
 
 TestSuite(ctl_spool_dead, .init = begin, .fini = end, .timeout = 60);
 
-static void put(uint64_t sequence, enum signal signal, const char *destination)
+static void put_answered(uint64_t sequence, enum signal signal, const char *destination,
+                         const char *answer)
 {
     struct buf wire = BUF_INIT;
     struct json_fault fault;
@@ -59,11 +62,16 @@ static void put(uint64_t sequence, enum signal signal, const char *destination)
         .items = 3,
         .destination = slice_of(destination),
         .url = SLICE_LIT("http://localhost:1/v1/logs"),
-        .answer = SLICE_LIT("bad \"point\"\nline two \x1b[31m"),
+        .answer = slice_of(answer),
         .payload = buf_slice(&wire),
     };
     cr_assert_eq(dead_letter_store(&box, &letter, NULL, &why), DEAD_LETTER_STORED, "%s", why.text);
     buf_free(&wire);
+}
+
+static void put(uint64_t sequence, enum signal signal, const char *destination)
+{
+    put_answered(sequence, signal, destination, "bad \"point\"\nline two \x1b[31m");
 }
 
 static bool is_there(const char *directory, const char *name)
@@ -97,10 +105,10 @@ Test(ctl_spool_dead, list_shows_one_line_each)
     cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
     cr_assert_str_eq(output,
                      ONE "  2026-01-31T12:00:00.123Z  logs  400 refused  5 bytes  session "
-                         "session-1  http://localhost:1/v1/logs  bad \\\"point\\\"\\nline two "
-                         "\\u001b[31m\n" TWO "  2026-01-31T12:00:00.123Z  metrics  400 "
+                         "session-1  http://localhost:1/v1/logs  bad \"point\"\\x0aline two "
+                         "\\x1b[31m\n" TWO "  2026-01-31T12:00:00.123Z  metrics  400 "
                          "refused  0 bytes  session session-1  http://localhost:1/v1/logs  bad "
-                         "\\\"point\\\"\\nline two \\u001b[31m\n");
+                         "\"point\"\\x0aline two \\x1b[31m\n");
     cr_assert_eq(RUN("spool", "dead", "list", "--json"), CTL_DONE);
     json_t *json = parsed();
     cr_assert_eq(json_array_size(json), 2);
@@ -155,6 +163,124 @@ Test(ctl_spool_dead, retry_puts_letters_back)
     cr_assert_str_eq(output, "put back " THREE "\n");
     cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
     cr_assert_str_empty(output);
+}
+
+/* Each way to name one that was put back: as list shows it, by its beginning, as it was called
+ * before. */
+Test(ctl_spool_dead, a_letter_that_was_put_back_answers_to_its_names)
+{
+    static const char *const names[] = {"logs-" ONE, "logs-", ONE,
+                                        "188fcf05453f4d15-0000000000000001"};
+    put(1, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "retry", ONE), CTL_DONE);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        cr_assert_eq(RUN("spool", "dead", "show", names[i]), CTL_DONE, "%s", errors);
+        EXPECT_OUTPUT("letter       logs-" ONE " (put back)\n");
+        cr_assert_eq(RUN("spool", "dead", "retry", names[i]), CTL_DONE, "%s", errors);
+        cr_assert_str_eq(output, "already put back logs-" ONE "\n");
+        cr_assert(is_there(retry_dir, "logs-" ONE));
+        cr_assert_eq(RUN("spool", "dead", "drop", names[i]), CTL_DONE, "%s", errors);
+        cr_assert_str_eq(output, "dropped logs-" ONE "\n");
+        cr_assert_not(is_there(retry_dir, "logs-" ONE));
+        put(1, SIGNAL_LOGS, "otlp");
+        cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
+    }
+    cr_assert_eq(RUN("spool", "dead", "show", "--json", "logs-"), CTL_DONE);
+    json_t *json = parsed();
+    cr_assert(json_is_true(json_object_get(json, "put_back")));
+    json_decref(json);
+    put(2, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "show", "188fcf"), CTL_DONE);
+    EXPECT_OUTPUT("letter       " TWO "\n"); /* a former name gives way to one that is shown */
+    cr_assert_eq(RUN("spool", "dead", "drop", ""), CTL_FAILED);
+    EXPECT_ERROR("there is no dead letter \"\"");
+}
+
+Test(ctl_spool_dead, drop_all_drops_those_put_back_too)
+{
+    put(1, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
+    put(2, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "list", "--names"), CTL_DONE);
+    cr_assert_str_eq(output, TWO "\nlogs-" ONE "\n");
+    cr_assert_eq(RUN("spool", "dead", "list", "--names", "--json"), CTL_WRONG_USE);
+    cr_assert_eq(RUN("spool", "dead", "drop", "--all"), CTL_DONE);
+    cr_assert_str_eq(output, "dropped " TWO "\ndropped logs-" ONE "\n");
+    cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
+    cr_assert_str_empty(output);
+}
+
+/* Put back for a destination that was taken out since: "already put back" would be no comfort. */
+Test(ctl_spool_dead, a_letter_put_back_without_a_taker_is_told)
+{
+    char text[400];
+    put(1, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
+    snprintf(text, sizeof(text), "state = { dir = \"%s/state\"; };\n", dir);
+    put_file(config_file, 0644, text);
+    cr_assert_eq(RUN("spool", "dead", "retry", ONE), CTL_FAILED);
+    EXPECT_ERROR("logs-" ONE ": it is for the destination \"otlp\", which is not configured");
+    cr_assert_eq(RUN("spool", "dead", "drop", ONE), CTL_DONE);
+}
+
+/* Named twice, the second time it is gone, as when the gateway was faster: said, and no failure. */
+Test(ctl_spool_dead, a_letter_that_is_gone_meanwhile_is_no_failure)
+{
+    put(1, SIGNAL_LOGS, "otlp");
+    cr_assert_eq(RUN("spool", "dead", "retry", ONE, ONE), CTL_DONE);
+    cr_assert_str_eq(output, "put back " ONE "\n");
+    EXPECT_ERROR("warning: " ONE " is no longer there: it was dropped or put back meanwhile");
+    cr_assert_eq(RUN("spool", "dead", "drop", ONE, "logs-"), CTL_DONE);
+    cr_assert_str_eq(output, "dropped logs-" ONE "\n");
+    EXPECT_ERROR("warning: logs-" ONE " is no longer there: it was delivered, dropped, or refused");
+}
+
+static atomic_bool stop;
+
+/* A gateway that delivers what is put back, and is given more at once. */
+static void *deliver(void *arg)
+{
+    char here[600], there[600];
+    (void)arg;
+    snprintf(here, sizeof(here), "%s/logs-" ONE, retry_dir);
+    snprintf(there, sizeof(there), "%s/.gone", dead_dir);
+    while (!atomic_load(&stop)) {
+        rename(here, there);
+        rename(there, here);
+    }
+    return NULL;
+}
+
+Test(ctl_spool_dead, listing_and_verifying_beside_a_gateway_that_delivers)
+{
+    pthread_t thread;
+    char spool_dir[320];
+    put(1, SIGNAL_LOGS, "otlp");
+    snprintf(spool_dir, sizeof(spool_dir), "%s/state/spool", dir);
+    cr_assert_eq(mkdir(spool_dir, 0700), 0);
+    cr_assert_eq(RUN("spool", "dead", "retry", "--all"), CTL_DONE);
+    cr_assert_eq(pthread_create(&thread, NULL, deliver, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE, "%s", output);
+        cr_assert_eq(RUN("spool", "dead", "list", "--json"), CTL_DONE, "%s", output);
+        cr_assert_eq(RUN("spool", "verify"), CTL_DONE, "%s", output);
+    }
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+}
+
+/* What a receiver says is read as it said it, and does nothing to a terminal: not with C1 control
+ * characters either. */
+Test(ctl_spool_dead, answers_are_readable_and_harmless)
+{
+    put_answered(1, SIGNAL_LOGS, "otlp",
+                 "{\"code\":3,\"message\":\"C:\\\\x \xc3\xa4 \x1b[2J \xc2\x9b"
+                 "2J\"}");
+    const char *shown = "{\"code\":3,\"message\":\"C:\\\\x \xc3\xa4 \\x1b[2J \\xc2\\x9b2J\"}\n";
+    cr_assert_eq(RUN("spool", "dead", "list"), CTL_DONE);
+    EXPECT_OUTPUT(shown);
+    cr_assert_eq(RUN("spool", "dead", "show", ONE), CTL_DONE);
+    EXPECT_OUTPUT(shown);
 }
 
 Test(ctl_spool_dead, nothing_is_done_when_one_name_is_wrong)
