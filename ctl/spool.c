@@ -1,11 +1,10 @@
-/* spool.c: sigpostctl spool: the table of verbs, and where the files are; see spool.h. */
+/* spool.c: sigpostctl spool: the table of verbs, and what they share; see spool.h. */
 #include "ctl/spool.h"
 
 #include "base/clock.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char help[] =
     "sigpostctl spool status [--json] [--dir DIR]\n"
@@ -53,56 +52,6 @@ int ctl_spool(struct ctl *ctl, int argc, char **argv)
         }
     }
     return ctl_wrong_use(ctl, "spool", "unknown verb \"%s\"; there are: " VERB_NAMES, argv[1]);
-}
-
-static bool is_directory(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool set_place(struct spool_place *out, const char *dir)
-{
-    int spool = snprintf(out->spool, sizeof(out->spool), "%s/spool", dir);
-    int dead = snprintf(out->dead, sizeof(out->dead), "%s/dead", dir);
-    return spool > 0 && spool < SPOOL_PLACE_MAX && dead > 0 && dead < SPOOL_PLACE_MAX;
-}
-
-int spool_find_place(struct ctl *ctl, const char *dir, struct spool_place *out)
-{
-    *out = (struct spool_place){{0}, {0}};
-    if (dir != NULL) {
-        if (!is_directory(dir)) {
-            return ctl_fail(ctl, "%s is no directory", dir);
-        }
-        if (!set_place(out, dir)) {
-            return ctl_fail(ctl, "the path of --dir is too long");
-        }
-        if (!is_directory(out->spool) && !is_directory(out->dead)) {
-            snprintf(out->spool, sizeof(out->spool), "%s", dir);
-            snprintf(out->dead, sizeof(out->dead), "%s", dir);
-        }
-        return CTL_DONE;
-    }
-    struct config *config = ctl_config(ctl);
-    if (config == NULL) {
-        return CTL_FAILED;
-    }
-    bool fits = set_place(out, config->state.dir);
-    config_free(config);
-    return fits ? CTL_DONE : ctl_fail(ctl, "the path of state.dir is too long");
-}
-
-int spool_open_files(struct ctl *ctl, const char *dir, struct spool_place *place,
-                     struct spool_files *files)
-{
-    struct result why = RESULT_INIT;
-    *files = (struct spool_files){.fd = -1};
-    int status = spool_find_place(ctl, dir, place);
-    if (status != CTL_DONE) {
-        return status;
-    }
-    return spool_files_open(place->spool, files, &why) ? CTL_DONE : ctl_fail(ctl, "%s", why.text);
 }
 
 const char *spool_time(int64_t wall_ns, char out[SPOOL_TIME_MAX])

@@ -151,20 +151,16 @@ static int by_name(const void *a, const void *b)
 
 /* Asked of the kernel's list, so that the question itself takes no lock that could keep a gateway
  * from starting. */
-static bool is_locked(const struct spool_files *files)
+static bool is_locked(const struct stat *lock)
 {
-    struct stat st;
     char line[256], wanted[64];
     bool found = false;
     FILE *locks = fopen("/proc/locks", "re");
-    if (locks == NULL || fstatat(files->fd, "lock", &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (locks != NULL) {
-            fclose(locks);
-        }
+    if (locks == NULL) {
         return false;
     }
-    snprintf(wanted, sizeof(wanted), " %02x:%02x:%" PRIu64 " ", major(st.st_dev), minor(st.st_dev),
-             (uint64_t)st.st_ino);
+    snprintf(wanted, sizeof(wanted), " %02x:%02x:%" PRIu64 " ", major(lock->st_dev),
+             minor(lock->st_dev), (uint64_t)lock->st_ino);
     while (!found && fgets(line, sizeof(line), locks) != NULL) {
         found = strstr(line, " FLOCK ") != NULL && strstr(line, " WRITE ") != NULL &&
                 strstr(line, wanted) != NULL;
@@ -191,7 +187,9 @@ bool spool_files_open(const char *dir, struct spool_files *files, struct result 
     if (files->n_cursors != 0) {
         qsort(files->cursors, files->n_cursors, sizeof(*files->cursors), by_name);
     }
-    files->running = is_locked(files);
+    struct stat lock;
+    files->has_lock = fstatat(files->fd, "lock", &lock, AT_SYMLINK_NOFOLLOW) == 0;
+    files->running = files->has_lock && is_locked(&lock);
     return true;
 }
 

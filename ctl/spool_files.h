@@ -31,7 +31,8 @@ struct spool_files {
     struct spool_cursor_file *cursors; /* by name */
     size_t n_cursors;
     uint64_t quarantine_files, quarantine_bytes;
-    bool running; /* somebody holds the lock (told by /proc/locks) */
+    bool has_lock; /* the file is there: a gateway was started with this directory */
+    bool running;  /* somebody holds the lock (told by /proc/locks) */
 };
 
 /* False and a sentence when the directory cannot be read. spool_files_close in both cases. */

@@ -14,6 +14,7 @@ static const char help[] =
     "      running gateway writes a cursor's file up to a second after it moved\n";
 
 struct letters {
+    bool known; /* where they are */
     uint64_t n, bytes;
     size_t put_back;
 };
@@ -22,8 +23,11 @@ static struct letters count_letters(const char *dead)
 {
     char retry[DEAD_LETTER_PATH_MAX];
     char(*names)[DEAD_LETTER_NAME_MAX] = NULL;
-    struct letters letters = {0};
+    struct letters letters = {.known = dead[0] != '\0'};
     struct dead_letter_box box;
+    if (!letters.known) {
+        return letters;
+    }
     dead_letter_box_init(&box, dead, 0);
     dead_letter_count(&box, &letters.n, &letters.bytes);
     dead_letter_box_destroy(&box);
@@ -57,9 +61,13 @@ static void put_text(struct ctl *ctl, const struct spool_place *place,
                 spool_time(waiting->oldest_ns, since),
                 cursor->sound ? "" : " (the cursor's file makes no sense)");
     }
-    fprintf(out,
-            "dead letters: %" PRIu64 ", %" PRIu64 " bytes; %zu of them wait to be sent again\n",
-            letters->n, letters->bytes, letters->put_back);
+    if (letters->known) {
+        fprintf(out,
+                "dead letters: %" PRIu64 ", %" PRIu64 " bytes; %zu of them wait to be sent again\n",
+                letters->n, letters->bytes, letters->put_back);
+    } else {
+        fputs("dead letters: " SPOOL_NO_LETTERS "\n", out);
+    }
     fprintf(out, "damage set aside: %" PRIu64 " files, %" PRIu64 " bytes\n",
             files->quarantine_files, files->quarantine_bytes);
 }
@@ -82,17 +90,24 @@ static json_t *json_cursors(const struct spool_view *view)
     return array;
 }
 
+static json_t *json_letters(const struct letters *letters)
+{
+    if (!letters->known) {
+        return json_null();
+    }
+    return json_pack("{s:I, s:I, s:I}", "letters", (json_int_t)letters->n, "bytes",
+                     (json_int_t)letters->bytes, "put_back", (json_int_t)letters->put_back);
+}
+
 static int put_json(struct ctl *ctl, const struct spool_place *place, const struct spool_view *view,
                     const struct letters *letters)
 {
     const struct spool_files *files = &view->files;
     return spool_put_json(
-        ctl, json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I}}", "dir",
-                       place->spool, "running", (int)files->running, "segments",
-                       (json_int_t)files->n_segments, "bytes", (json_int_t)view->bytes,
-                       "last_sequence", (json_int_t)view->last, "cursors", json_cursors(view),
-                       "dead_letters", "letters", (json_int_t)letters->n, "bytes",
-                       (json_int_t)letters->bytes, "put_back", (json_int_t)letters->put_back,
+        ctl, json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I}}", "dir", place->spool,
+                       "running", (int)files->running, "segments", (json_int_t)files->n_segments,
+                       "bytes", (json_int_t)view->bytes, "last_sequence", (json_int_t)view->last,
+                       "cursors", json_cursors(view), "dead_letters", json_letters(letters),
                        "quarantine", "files", (json_int_t)files->quarantine_files, "bytes",
                        (json_int_t)files->quarantine_bytes));
 }

@@ -431,6 +431,86 @@ Test(ctl_spool, a_missing_spool_is_said)
     cr_assert_eq(RUN("spool", "status"), CTL_FAILED);
     EXPECT_ERROR("cannot open the spool directory");
     EXPECT_ERROR(spool_dir);
+    EXPECT_ERROR("; the gateway makes it when it starts\n");
+    cr_assert_eq(mkdir(dead_dir, 0700), 0);
+    cr_assert_eq(RUN("spool", "status", "--dir", state_dir), CTL_FAILED);
+    EXPECT_ERROR("No such file or directory\n"); /* no gateway makes it in a copy */
+}
+
+/* "All sound" of something else would be believed. */
+Test(ctl_spool, a_directory_that_is_no_gateways_is_refused)
+{
+    static const char *const verbs[] = {"status", "ls", "dump", "verify"};
+    char var[320], var_spool[330];
+    snprintf(var, sizeof(var), "%s/var", dir);
+    snprintf(var_spool, sizeof(var_spool), "%s/spool", var);
+    cr_assert_eq(mkdir(var, 0700), 0);
+    for (int with_spool = 0; with_spool < 2; with_spool++) {
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+            cr_assert_eq(RUN("spool", verbs[i], "--dir", var), CTL_FAILED, "%s: %s", verbs[i],
+                         output);
+            cr_assert_str_empty(output);
+            EXPECT_ERROR(var);
+            EXPECT_ERROR("is no state directory of a gateway, nor a part of one: a state directory "
+                         "has spool/ in it (segments, *.seg, and cursors)");
+        }
+        cr_assert_eq(RUN("spool", "dead", "list", "--json", "--dir", var), CTL_FAILED);
+        cr_assert_str_empty(output);
+        cr_assert_eq(RUN("spool", "dead", "drop", "--all", "--dir", var), CTL_FAILED);
+        EXPECT_ERROR("is no state directory of a gateway");
+        mkdir(var_spool, 0700); /* as in /var, and below it nothing of ours */
+    }
+    cr_assert_eq(mkdir(dead_dir, 0700), 0);
+    cr_assert_eq(mkdir(spool_dir, 0700), 0);
+    cr_assert_eq(RUN("spool", "verify", "--dir", state_dir), CTL_FAILED);
+    EXPECT_ERROR("has neither segments (*.seg) nor cursors: it is no spool");
+}
+
+Test(ctl_spool, a_spools_own_directory_has_no_dead_letters)
+{
+    fill();
+    close_spool();
+    cr_assert_eq(RUN("spool", "verify", "--dir", spool_dir), CTL_DONE);
+    cr_assert_str_eq(output,
+                     "9 records in 1 segments: all sound\ndead letters: not looked at: this "
+                     "is a spool's own directory, they lie in dead/ beside it\n");
+    cr_assert_eq(RUN("spool", "verify", "--json", "--dir", spool_dir), CTL_DONE);
+    json_t *json = parsed();
+    cr_assert(json_is_null(json_object_get(json, "dead_letters")));
+    json_decref(json);
+    cr_assert_eq(RUN("spool", "status", "--dir", spool_dir), CTL_DONE);
+    EXPECT_OUTPUT("\ndead letters: not looked at: ");
+    cr_assert_eq(RUN("spool", "status", "--json", "--dir", spool_dir), CTL_DONE);
+    json = parsed();
+    cr_assert(json_is_null(json_object_get(json, "dead_letters")));
+    json_decref(json);
+    cr_assert_eq(RUN("spool", "dead", "list", "--dir", spool_dir), CTL_FAILED);
+    EXPECT_ERROR("is a spool's own directory, without dead letters; they lie in dead/ beside it");
+}
+
+Test(ctl_spool, a_directory_of_dead_letters_has_no_spool)
+{
+    char path[400];
+    cr_assert_eq(mkdir(dead_dir, 0700), 0);
+    snprintf(path, sizeof(path), "%s/x.dead", dead_dir);
+    put_bytes(path, "junk", 4);
+    cr_assert_eq(RUN("spool", "dead", "list", "--dir", dead_dir), CTL_FAILED);
+    EXPECT_OUTPUT("x.dead  (unreadable: not a dead letter");
+    cr_assert_eq(RUN("spool", "verify", "--dir", dead_dir), CTL_FAILED);
+    EXPECT_ERROR("is a directory of dead letters; the spool lies in spool/ beside it");
+    cr_assert_str_empty(output);
+}
+
+Test(ctl_spool, a_gateway_that_has_received_nothing)
+{
+    open_spool();
+    close_spool();
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(RUN("spool", "verify", "--dir", i == 0 ? state_dir : spool_dir), CTL_DONE);
+        EXPECT_OUTPUT("0 records in 0 segments");
+        EXPECT_OUTPUT(": nothing to check\n");
+        cr_assert_eq(RUN("spool", "status", "--dir", i == 0 ? state_dir : spool_dir), CTL_DONE);
+    }
 }
 
 Test(ctl_spool, wrong_use)
