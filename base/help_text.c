@@ -158,6 +158,7 @@ void help_part_free(struct help_part *part)
 bool help_word(struct slice *rest, struct slice *word)
 {
     static const char skipped[] = " []";
+    static const char repeated[] = "...";
     while (rest->len != 0 && strchr(skipped, rest->data[0]) != NULL) {
         *rest = cut(*rest, 1);
     }
@@ -167,8 +168,10 @@ bool help_word(struct slice *rest, struct slice *word)
     }
     *word = slice_make(rest->data, len);
     *rest = cut(*rest, len);
-    if (slice_eq_str(*word, "...")) {
-        return help_word(rest, word);
+    size_t dots = strlen(repeated);
+    if (len >= dots && memcmp(word->data + len - dots, repeated, dots) == 0) {
+        word->len -= dots;
+        return word->len != 0 || help_word(rest, word);
     }
     return len != 0;
 }

@@ -1,7 +1,8 @@
 /* completion.c: the completion for bash, from the synopses of the nouns' help; see manual.h.
  *
  * The script holds tables (verbs of a noun, options and operands of each form, what an option's
- * value may be) and asks the program itself for one thing only: the ids of the keys.
+ * value may be) and asks the program itself for two things only: the ids of the keys and the names
+ * of the dead letters. compgen -W would expand "$(command)" in these: they are compared by hand.
  */
 #include "ctl/manual.h"
 
@@ -15,17 +16,26 @@ static const char head[] =
     "_sigpostctl_values() {\n"
     "    case $1 in\n"
     "    ID) \"${COMP_WORDS[0]}\" \"${config[@]}\" secret list --ids 2>/dev/null ;;\n"
+    "    LETTER)\n"
+    "        \"${COMP_WORDS[0]}\" \"${config[@]}\" spool dead list --names \"${dir[@]}\" "
+    "2>/dev/null\n"
+    "        ;;\n"
     "    *'|'*) tr '|' '\\n' <<<\"$1\" ;;\n"
     "    esac\n"
     "}\n"
     "\n"
     "_sigpostctl() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-    "    local config=() words=() i operands verbs options values kind\n"
+    "    local config=() dir=() words=() offered=() i operands verbs options values kind\n"
+    "    COMPREPLY=()\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        case ${COMP_WORDS[i]} in\n"
     "        -c | --config)\n"
     "            config=(-c \"${COMP_WORDS[i + 1]}\")\n"
+    "            ((i++))\n"
+    "            ;;\n"
+    "        --dir)\n"
+    "            dir=(--dir \"${COMP_WORDS[i + 1]}\")\n"
     "            ((i++))\n"
     "            ;;\n"
     "        -*) ;;\n"
@@ -58,7 +68,12 @@ static const char tail[] =
     "    FILE) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
     "    DIR) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
     "    *)\n"
-    "        mapfile -t COMPREPLY < <(compgen -W \"$(_sigpostctl_values \"$kind\")\" -- \"$cur\")\n"
+    "        mapfile -t offered < <(_sigpostctl_values \"$kind\")\n"
+    "        for i in \"${offered[@]}\"; do\n"
+    "            if [[ $i == \"$cur\"* ]]; then\n"
+    "                COMPREPLY+=(\"$i\")\n"
+    "            fi\n"
+    "        done\n"
     "        ;;\n"
     "    esac\n"
     "}\n"
@@ -83,7 +98,8 @@ static bool is_verb(struct slice word)
 
 static bool is_kind(struct slice word)
 {
-    return help_is_placeholder(word) || memchr(word.data, '|', word.len) != NULL;
+    return help_is_placeholder(word) ||
+           (word.len > 1 && memchr(word.data, '|', word.len) != NULL); /* "A | --all" has none */
 }
 
 /* Takes the words behind noun and verb. An option's value is the placeholder behind it. */
@@ -121,23 +137,29 @@ static void read_items(const char *help, struct form *form)
     help_part_free(&part);
 }
 
-/* path: a noun and its verbs. */
+/* path: a noun and its verbs. Where it has several forms, "[options]" are those of the first. */
 static void put_form(struct buf *out, struct slice path, const char *help, struct slice rest)
 {
     static const char options[] = "[options]";
     struct form form = {.options = BUF_INIT, .values = BUF_INIT, .operand = BUF_INIT};
+    struct buf head_line = BUF_INIT;
+    buf_printf(&head_line, "    '%.*s'*)\n", (int)path.len, path.data);
+    bool first =
+        out->len == 0 || memmem(out->data, out->len, head_line.data, head_line.len) == NULL;
     read_form(rest, &form);
-    if (memmem(rest.data, rest.len, options, strlen(options)) != NULL) {
+    if (first && memmem(rest.data, rest.len, options, strlen(options)) != NULL) {
         read_items(help, &form);
     }
-    buf_printf(out, "    '%.*s'*)\n", (int)path.len, path.data);
+    buf_append_slice(out, buf_slice(&head_line));
     buf_printf(out,
                "        options+='%.*s' values+='%.*s ' operands=${operands:-'%.*s'} "
                "verbs=''\n        ;;&\n",
                (int)form.options.len, form.options.len != 0 ? form.options.data : "",
                (int)form.values.len, form.values.len != 0 ? form.values.data : "",
                (int)form.operand.len, form.operand.len != 0 ? form.operand.data : "");
-    out->failed = out->failed || form.options.failed || form.values.failed || form.operand.failed;
+    out->failed = out->failed || head_line.failed || form.options.failed || form.values.failed ||
+                  form.operand.failed;
+    buf_free(&head_line);
     buf_free(&form.options);
     buf_free(&form.values);
     buf_free(&form.operand);

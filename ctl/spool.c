@@ -12,7 +12,8 @@ static const char help[] =
     "sigpostctl spool ls [--json] [--dir DIR]\n"
     "      the segment files, and whose cursors hold them\n"
     "sigpostctl spool dump [--json] [--from SEQUENCE] [--to SEQUENCE] [--limit N]\n"
-    "                      [--signal SIGNAL] [--session ID] [--dir DIR]\n"
+    "                      [--signal metrics|traces|logs|profiles] [--session SESSION]\n"
+    "                      [--dir DIR]\n"
     "      the records, oldest first, their requests as OTLP/JSON\n"
     "sigpostctl spool verify [--json] [--dir DIR]\n"
     "      reads everything and checks each checksum; exit 1 when something is "
@@ -22,7 +23,6 @@ static const char help[] =
     "\n"
     "  --json            for scripts; dump writes one object a line\n"
     "  --dir DIR         a state directory, or a copy of one, instead of state.dir\n"
-    "  --signal SIGNAL   metrics, traces, logs or profiles\n"
     "\n"
     "Nothing is locked or changed but by dead retry and dead drop: all of it works while the\n"
     "gateway runs.\n";

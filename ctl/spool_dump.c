@@ -7,7 +7,8 @@
 
 static const char help[] =
     "sigpostctl spool dump [--json] [--from SEQUENCE] [--to SEQUENCE] [--limit N]\n"
-    "                      [--signal SIGNAL] [--session ID] [--dir DIR]\n"
+    "                      [--signal metrics|traces|logs|profiles] [--session SESSION]\n"
+    "                      [--dir DIR]\n"
     "      the records that are still on disk, oldest first: also those that every destination\n"
     "      has, as long as their segment is there\n"
     "\n"
@@ -16,8 +17,9 @@ static const char help[] =
     "                   and request, which is OTLP/JSON\n"
     "  --from, --to     only these sequences\n"
     "  --limit N        not more than N records\n"
-    "  --signal SIGNAL  metrics, traces, logs or profiles\n"
-    "  --session ID     only records of this session\n"
+    "  --signal SIGNAL  only records of this signal\n"
+    "  --session SESSION\n"
+    "                   only records of this session\n"
     "  --dir DIR        a state directory, or a copy of one\n";
 
 struct dump {

@@ -69,9 +69,13 @@ printf '%s\n' "${COMPREPLY[@]}"
 
 
 @pytest.fixture
-def complete(installed, house):
+def gateway(house):
+    return house.gateway(start=False, secret=None)
+
+
+@pytest.fixture
+def complete(installed, gateway):
     """What bash offers for the last word of a command line."""
-    gateway = house.gateway(start=False, secret=None)
     tool = Tool(gateway)
     tool("secret", "init", "--id", "first")
     tool("secret", "add", "--id", "second")
@@ -100,7 +104,8 @@ def test_nouns_verbs_and_options(complete):
     assert complete("secret", "rotate", "--g") == ["--grace"]
     assert complete("secret", "re", "--f") == []
     assert {"--help", "--json", "--ids"} == set(complete("secret", "list", "--"))
-    assert "--session" in complete("sign", "--")
+    assert sorted(complete("sign", "--")) == [
+        "--client-version", "--curl", "--help", "--key", "--session", "--timestamp"]
     assert complete("--c", behind=[]) == ["--config"]
 
 
@@ -115,6 +120,31 @@ def test_values_and_operands(complete):
     assert complete("sign", "--key", "fi") == ["first"]
     assert complete("secret", "import", "sec") == ["secret file"]
     assert "sigpost.cfg" in complete("sig", behind=["-c"])
+
+
+LETTER = "sigpost-dead-letter 1\nsignal: logs\nsequence: 1\narrived-ns: 1\npayload-bytes: 0\n\n"
+
+
+def test_signals_and_dead_letters(complete, gateway, tmp_path):
+    assert complete("spool", "dump", "--signal", "") == ["metrics", "traces", "logs", "profiles"]
+    assert complete("spool", "dump", "--signal", "t") == ["traces"]
+    assert complete("spool", "dump", "--session", "") == []
+    assert complete("spool", "dead", "show", "") == []
+    dead = gateway.dir / "state" / "dead"
+    (dead / "retry").mkdir(parents=True)
+    (dead / "a-1.otlp.dead").write_text(LETTER)
+    (dead / "retry" / "logs-a-2.otlp.dead").write_text(LETTER)
+    for verb in ("show", "retry", "drop"):
+        assert complete("spool", "dead", verb, "") == ["a-1.otlp.dead", "logs-a-2.otlp.dead"]
+    assert complete("spool", "dead", "drop", "a-1.otlp.dead", "l") == ["logs-a-2.otlp.dead"]
+    assert complete("spool", "dead", "retry", "--") == ["--help", "--all", "--dir"]
+    copy = tmp_path / "a copy" / "dead"
+    copy.mkdir(parents=True)
+    (copy / "$(touch bad) b.dead").write_text(LETTER)
+    shown = complete("spool", "dead", "show", "--dir", str(copy.parent), "")
+    assert shown == ["$(touch bad) b.dead"]
+    assert not (gateway.dir / "bad").exists()
+    assert complete("spool", "dead", "show", "--dir", "/nowhere", "") == []
 
 
 def test_the_script_is_clean(installed):

@@ -58,10 +58,10 @@ Test(help_text, parts)
 
 Test(help_text, words)
 {
-    struct slice rest = SLICE_LIT("prog [-c FILE] a|b ... [--x=N]");
-    static const char *const expected[] = {"prog", "-c", "FILE", "a|b", "--x=N"};
+    struct slice rest = SLICE_LIT("prog [-c FILE] a|b ... [--x=N] ID... [WORD...]");
+    static const char *const expected[] = {"prog", "-c", "FILE", "a|b", "--x=N", "ID", "WORD"};
     struct slice word;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         cr_assert(help_word(&rest, &word));
         cr_assert(slice_eq_str(word, expected[i]), "%.*s", (int)word.len, word.data);
     }

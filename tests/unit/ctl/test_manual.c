@@ -158,4 +158,7 @@ Test(manual, the_pages_and_the_completion_have_every_noun)
         EXPECT_OUTPUT(form);
     }
     EXPECT_OUTPUT("' --format=raw|dotenv|docker|github '");
+    EXPECT_OUTPUT(" --signal=metrics|traces|logs|profiles ");
+    EXPECT_OUTPUT("options+=' --curl' values"); /* those of "[options]" are in the first form */
+    EXPECT_OUTPUT("options+=' --all --dir' values+=' --dir=DIR ' operands=${operands:-'LETTER'}");
 }
