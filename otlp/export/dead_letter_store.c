@@ -212,7 +212,7 @@ static void remove_returned(const struct dead_letter_box *box, const char *retur
     char retry[DEAD_LETTER_PATH_MAX];
     struct result why = RESULT_INIT;
     dead_letter_retry_dir(box->dir, retry);
-    if (!dead_letter_remove(retry, returned, &why)) {
+    if (!dead_letter_remove(retry, returned, &why) && errno != ENOENT) {
         LOG_WARN("dead letter: it was refused again, and its copy stays behind",
                  LOG_STR("problem", why.text));
     }

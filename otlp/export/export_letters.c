@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "otlp/export/export_loop.h"
 
+#include <errno.h>
+
 #define BURY_AGAIN_MAX_NS (10 * NS_PER_SECOND) /* between looks at a full directory */
 #define LOOK_NS NS_PER_SECOND                  /* between looks for letters put back */
 
@@ -88,7 +90,8 @@ static void retry_dir(const struct export_lane *lane, char out[DEAD_LETTER_PATH_
     dead_letter_retry_dir(lane->destination->dead->dir, out);
 }
 
-/* Reads waiting[next_waiting]; a file that is no letter is passed over, until the next look. */
+/* Reads waiting[next_waiting]; a file that is no letter is passed over, until the next look, and
+ * one that somebody dropped. */
 static bool open_next(struct export_lane *lane)
 {
     struct export_letters *letters = &lane->letters;
@@ -97,12 +100,15 @@ static bool open_next(struct export_lane *lane)
     while (letters->next_waiting < letters->n_waiting) {
         const char *name = letters->waiting[letters->next_waiting];
         struct result why = RESULT_INIT;
-        if (dead_letter_read(dir, name, &letters->file, &letters->letter, &why) &&
-            letters->letter.signal == lane->signal) {
+        bool read = dead_letter_read(dir, name, &letters->file, &letters->letter, &why);
+        bool dropped = !read && errno == ENOENT;
+        if (read && letters->letter.signal == lane->signal) {
             return true;
         }
-        LOG_WARN("dead letter: what was put back cannot be sent again", LOG_STR("file", name),
-                 LOG_STR("problem", why.text[0] != '\0' ? why.text : "it is of another signal"));
+        if (!dropped) {
+            LOG_WARN("dead letter: what was put back cannot be sent again", LOG_STR("file", name),
+                     LOG_STR("problem", read ? "it is of another signal" : why.text));
+        }
         letters->next_waiting++;
     }
     return false;
@@ -180,7 +186,7 @@ static void delivered(struct export_lane *lane, const struct export_answer *answ
                             export_http_url(lane->http, lane->signal), answer->message);
     LOG_INFO("destination took a dead letter that was sent again", LOG_STR("destination", d->name),
              LOG_STR("file", name));
-    if (!dead_letter_remove(dir, name, &why)) {
+    if (!dead_letter_remove(dir, name, &why) && errno != ENOENT) {
         LOG_WARN("dead letter: delivered, but it will be sent once more",
                  LOG_STR("problem", why.text));
     }

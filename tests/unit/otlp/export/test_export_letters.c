@@ -111,6 +111,10 @@ Test(export_letters, dropped_in_trouble_they_leave_none)
     cr_assert(becomes(false));
     drop_what_was_put_back();
     cr_assert(becomes(true), "%s", world_status(&w).problem);
+    char log[1 << 16];
+    ssize_t len = pread(w.log_fd, log, sizeof(log) - 1, 0);
+    log[len > 0 ? len : 0] = '\0';
+    cr_assert_null(strstr(log, "cannot be sent again"), "%s", log);
 }
 
 Test(export_letters, dropped_without_room_for_them_they_leave_no_trouble)
