@@ -32,9 +32,12 @@ void gateway_say_warnings(const struct config *config, char *const *environment)
 static struct keyring *open_keyring(const struct config *config, struct metrics *metrics,
                                     struct result *why)
 {
-    const struct keyring_sources sources = {config->secrets.keyring, config->secrets.secret_file,
-                                            config->secrets.secret_file_set,
-                                            config->secrets.signing_secret};
+    const struct keyring_sources sources = {
+        .ring_file = config->secrets.keyring,
+        .secret_file = config->secrets.secret_file,
+        .secret_file_required = config->secrets.secret_file_set,
+        .signing_secret = config->secrets.signing_secret,
+    };
     struct keyring *keyring = keyring_open(&sources, metrics, why);
     if (keyring == NULL) {
         return NULL;

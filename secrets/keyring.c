@@ -135,8 +135,12 @@ bool keyring_reload(struct keyring *keyring, struct result *why)
         keyring->prints[i] = file_print_take(files[i]);
     }
     const struct keyring_sources sources = {
-        keyring->sources.ring_file, keyring->sources.secret_file,
-        keyring->sources.secret_file_required, keyring->sources.signing_secret};
+        .ring_file = keyring->sources.ring_file,
+        .secret_file = keyring->sources.secret_file,
+        .secret_file_required = keyring->sources.secret_file_required,
+        .signing_secret = keyring->sources.signing_secret,
+        .ring_file_required = keyring->ring != NULL && keyring->ring->had_file,
+    };
     struct ring *old = NULL;
     struct ring *ring = ring_build(&sources, keyring->hmac, keyring->metrics, &said);
     pthread_mutex_lock(&keyring->mutex);

@@ -30,10 +30,11 @@ struct keyring;
 struct keyring_reader;
 
 struct keyring_sources {
-    const char *ring_file;   /* may be missing on disk */
+    const char *ring_file;   /* may be missing on disk unless ring_file_required */
     const char *secret_file; /* may be missing on disk unless secret_file_required; NULL: none */
     bool secret_file_required;
     const char *signing_secret; /* the environment's; NULL or blank: none */
+    bool ring_file_required;    /* a missing ring file is a broken one */
 };
 
 struct key_list;
@@ -62,7 +63,9 @@ struct keyring *keyring_open(const struct keyring_sources *sources, struct metri
 void keyring_close(struct keyring *ring);
 
 /* Reads the sources again and swaps the ring when they are good. False and a sentence when they are
- * broken: the old ring stays. Any one thread at a time. Idempotent. */
+ * broken: the old ring stays. So it does when the ring file is gone that was there at the last good
+ * load: a slip of the hand must not refuse every client, and revoking rewrites the file. Any one
+ * thread at a time. Idempotent. */
 bool keyring_reload(struct keyring *ring, struct result *why);
 
 /* A file descriptor (inotify, non-blocking) that becomes readable when a source may have changed,

@@ -31,6 +31,7 @@ struct ring_key {
 
 struct ring {
     atomic_uint references;
+    bool had_file; /* the ring file was there */
     size_t n;
     struct ring_key keys[]; /* newest first */
 };

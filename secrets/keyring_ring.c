@@ -78,25 +78,36 @@ static bool add_secret_file(struct key_list *list, const struct keyring_sources 
     return ok;
 }
 
-/* *of_ring: how many of the entries are the ring file's; the single ones follow them. */
+/* What was read of the ring file: its entries come first in the list, the single ones follow. */
+struct ring_part {
+    bool had_file;
+    size_t n;
+};
+
 static bool read_sources(const struct keyring_sources *sources, struct key_list *list,
-                         size_t *of_ring, struct result *why)
+                         struct ring_part *part, struct result *why)
 {
-    bool missing = false;
+    bool missing = sources->ring_file == NULL;
     *list = (struct key_list){0};
-    *of_ring = 0;
-    if (sources->ring_file != NULL && !keyring_file_read(sources->ring_file, list, &missing, why)) {
+    *part = (struct ring_part){0};
+    if (!missing && !keyring_file_read(sources->ring_file, list, &missing, why)) {
         return false;
     }
-    *of_ring = list->n;
+    if (missing && sources->ring_file_required) {
+        return result_fail(why,
+                           "%s: the ring file is gone, and its keys stay in force until the "
+                           "gateway ends; restore it from the backup",
+                           sources->ring_file);
+    }
+    *part = (struct ring_part){.had_file = !missing, .n = list->n};
     return add_environment(list, sources, why) && add_secret_file(list, sources, why);
 }
 
 bool keyring_read_sources(const struct keyring_sources *sources, struct key_list *list,
                           struct result *why)
 {
-    size_t of_ring;
-    bool ok = read_sources(sources, list, &of_ring, why);
+    struct ring_part part;
+    bool ok = read_sources(sources, list, &part, why);
     if (!ok) {
         key_list_free(list);
     }
@@ -188,9 +199,9 @@ struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
                         struct metrics *metrics, struct result *why)
 {
     struct key_list list = {0};
-    size_t of_ring = 0;
+    struct ring_part part;
     struct ring *ring = NULL;
-    if (!read_sources(sources, &list, &of_ring, why)) {
+    if (!read_sources(sources, &list, &part, why)) {
         goto cleanup;
     }
     ring = calloc(1, sizeof(*ring) + list.n * sizeof(ring->keys[0]));
@@ -199,7 +210,8 @@ struct ring *ring_build(const struct keyring_sources *sources, EVP_MAC *hmac,
         goto cleanup;
     }
     atomic_init(&ring->references, 1);
-    if (!fill_ring(ring, &list, of_ring, hmac, metrics, why)) {
+    ring->had_file = part.had_file;
+    if (!fill_ring(ring, &list, part.n, hmac, metrics, why)) {
         ring_release(ring);
         ring = NULL;
     }

@@ -130,6 +130,24 @@ def test_a_file_that_others_may_read_is_refused(house):
     wait_until(lambda: status(gateway, NEXT) == 200, 2, "the mended rights")
 
 
+def test_a_ring_file_that_goes_keeps_the_ring(house):
+    """A slip of the hand must not refuse every client; they would drop what they hold."""
+    gateway = start(house, OLD_KEY)
+    path = gateway.state / "keyring.cfg"
+    with load(gateway, SECRET):
+        path.unlink()
+        wait_until(lambda: gateway.ready().status == 503, 3, "the problem to show")
+        reason = gateway.ready().json()["reason"]
+        assert str(path) in reason and "the ring file is gone" in reason
+        gateway.reload()
+        gateway.wait_log("configuration reloaded")
+    write_ring(gateway, OLD_KEY, {**NEXT_KEY, "state": "revoked"})
+    wait_until(lambda: gateway.ready().status == 200, 3, "the file that came back")
+    assert status(gateway, SECRET) == 200 and status(gateway, NEXT) == 403
+    refusals = [line for line in gateway.log().splitlines() if "keys not reloaded" in line]
+    assert len(refusals) == 1 and "the ring file is gone" in refusals[0]
+
+
 def test_uses_are_counted_by_key(house):
     gateway = start(house, OLD_KEY, NEXT_KEY)
     for _ in range(3):

@@ -67,6 +67,10 @@ Test(keyring_receipt, from_a_change_to_its_answer)
     cr_assert_not_null(strstr(why.text, "/ring:1: syntax error"), "%s", why.text);
     cr_assert_eq(unlink(in_dir("ring")), 0);
     cr_assert_eq(look(), KEYRING_WAITING);
+    cr_assert_not(reload());
+    cr_assert_eq(keyring_receipt_look(dir, in_dir("ring"), &why), KEYRING_REFUSED);
+    cr_assert_not_null(strstr(why.text, "the ring file is gone"), "%s", why.text);
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""));
     cr_assert(reload());
     cr_assert_eq(look(), KEYRING_TAKEN);
 }

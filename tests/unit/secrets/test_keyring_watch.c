@@ -59,6 +59,20 @@ static void expect_change(size_t n)
     cr_assert_eq(accepted(), n);
 }
 
+/* The same for a ring file that is not there any more: the n keys of before stay. */
+static void expect_refusal_of_nothing(size_t n)
+{
+    cr_assert(is_readable(), "the watch is silent");
+    cr_assert(keyring_drain_watch(ring), "no change was seen");
+    struct result why = RESULT_INIT;
+    cr_assert_not(keyring_reload(ring, &why), "the ring was emptied");
+    cr_assert_not_null(strstr(why.text, "the ring file is gone"), "%s", why.text);
+    struct keyring_counts counts;
+    keyring_counts(ring, NOW, &counts);
+    cr_assert_str_eq(counts.problem, why.text);
+    cr_assert_eq(counts.active, n);
+}
+
 Test(keyring_watch, a_file_that_comes_changes_and_goes)
 {
     open_ring(in_dir("ring"), NULL);
@@ -70,7 +84,34 @@ Test(keyring_watch, a_file_that_comes_changes_and_goes)
     put_file(in_dir("ring"), 0600, "keys = (" KEY("c", SECRET_C, "active", "") ");");
     expect_change(1);
     cr_assert_eq(unlink(in_dir("ring")), 0);
+    expect_refusal_of_nothing(1);
+    struct result why = RESULT_INIT;
+    cr_assert_not(keyring_reload(ring, &why), "what was good last is still what counts");
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""), KEY("b", SECRET_B, "active", ""));
+    expect_change(2);
+}
+
+/* What is gone is the ring file's alone to refuse: other keys do not stand in for it. */
+Test(keyring_watch, a_ring_file_that_goes_takes_nothing_with_it_beside_other_sources)
+{
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""));
+    put_file(in_dir("secret"), 0644, SECRET_B);
+    open_ring(in_dir("ring"), in_dir("secret"));
+    cr_assert_eq(accepted(), 2);
+    cr_assert_eq(unlink(in_dir("ring")), 0);
+    expect_refusal_of_nothing(2);
+}
+
+Test(keyring_watch, a_revoked_last_key_is_no_missing_file)
+{
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "active", ""));
+    open_ring(in_dir("ring"), NULL);
+    put_ring(in_dir("ring"), KEY("a", SECRET_A, "revoked", ""));
     expect_change(0);
+    put_file(in_dir("ring"), 0600, "keys = ();");
+    expect_change(0);
+    cr_assert_eq(unlink(in_dir("ring")), 0);
+    expect_refusal_of_nothing(0);
 }
 
 Test(keyring_watch, other_files_in_the_directory_are_no_change)
@@ -121,7 +162,7 @@ Test(keyring_watch, a_directory_that_is_replaced)
     put_ring(in_dir("d/ring"), KEY("a", SECRET_A, "active", ""));
     open_ring(in_dir("d/ring"), NULL);
     cr_assert_eq(rename(in_dir("d"), in_dir("gone")), 0);
-    expect_change(0);
+    expect_refusal_of_nothing(1);
     cr_assert_eq(mkdir(in_dir("d"), 0700), 0);
     put_ring(in_dir("d/ring"), KEY("a", SECRET_A, "active", ""), KEY("b", SECRET_B, "active", ""));
     expect_change(2);
@@ -155,6 +196,23 @@ Test(keyring_watch, a_swapped_symlink_of_the_directory)
                      REASON_OK);
         keyring_reader_destroy(reader);
     }
+}
+
+Test(keyring_watch, a_ring_file_behind_a_swapped_symlink_is_never_gone)
+{
+    cr_assert_eq(mkdir(in_dir("..1"), 0755), 0);
+    cr_assert_eq(mkdir(in_dir("..2"), 0755), 0);
+    put_ring(in_dir("..1/ring"), KEY("a", SECRET_A, "active", ""));
+    put_ring(in_dir("..2/ring"), KEY("a", SECRET_A, "active", ""),
+             KEY("b", SECRET_B, "active", ""));
+    cr_assert_eq(symlink("..1", in_dir("..data")), 0);
+    cr_assert_eq(symlink("..data/ring", in_dir("ring")), 0);
+    open_ring(in_dir("ring"), NULL);
+    cr_assert_eq(accepted(), 1);
+    cr_assert_eq(symlink("..2", in_dir("..tmp")), 0);
+    cr_assert_eq(rename(in_dir("..tmp"), in_dir("..data")), 0);
+    cr_assert_eq(unlink(in_dir("..1/ring")), 0);
+    expect_change(2);
 }
 
 /* A clock that was set back a day must not make the gateway reload until it has caught up. */
