@@ -72,12 +72,15 @@ static void look_at_keys(struct housekeeper *self)
     }
 }
 
+/* Behind gateway_replace_config: what a worker grants by the old configuration meanwhile, the
+ * switch ends. */
 static void apply(struct gateway *gateway, const struct config *config)
 {
     log_setup(config->log.format, config->log.level);
     rate_limit_set(gateway->rate_limit, config->rate.per_address, config->rate.burst);
     rate_limit_set(gateway->session_rate, config->rate.per_session, config->rate.burst);
     registry_set_idle(gateway->registry, config->session.idle_timeout);
+    lease_switch(gateway->lease, config->auth.session_lease != 0);
     lobby_keeper_set_limits(gateway->lobby, config);
 }
 

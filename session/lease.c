@@ -37,6 +37,7 @@ struct shard {
     size_t count;
     size_t cap;
     struct holder *newest, *oldest;
+    bool off; /* grants nothing */
 };
 
 struct lease {
@@ -84,6 +85,16 @@ struct lease *lease_create(size_t max_sessions)
     return lease;
 }
 
+/* A shard's list, from its newest. */
+static void free_holders(struct holder *holder)
+{
+    while (holder != NULL) {
+        struct holder *older = holder->older;
+        free(holder);
+        holder = older;
+    }
+}
+
 void lease_destroy(struct lease *lease)
 {
     if (lease == NULL) {
@@ -91,12 +102,7 @@ void lease_destroy(struct lease *lease)
     }
     for (size_t i = 0; i < lease->n_shards; i++) {
         struct shard *shard = &lease->shards[i];
-        struct holder *holder = shard->newest;
-        while (holder != NULL) {
-            struct holder *older = holder->older;
-            free(holder);
-            holder = older;
-        }
+        free_holders(shard->newest);
         pthread_mutex_destroy(&shard->lock);
         free(shard->buckets);
     }
@@ -258,9 +264,9 @@ void lease_grant(struct lease *lease, struct slice session, const uint8_t mac[LE
     }
     pthread_mutex_lock(&shard->lock);
     struct holder *holder = find(shard, session, hash);
-    if (holder == NULL) {
+    if (holder == NULL && !shard->off) {
         holder = add(shard, session, hash, now_ns);
-    } else {
+    } else if (holder != NULL) {
         if (fell_silent(holder, now_ns)) {
             holder->n = 0; /* what lapsed does not come back with a new signature */
         }
@@ -296,6 +302,31 @@ bool lease_use(struct lease *lease, struct slice session, const uint8_t mac[LEAS
     }
     pthread_mutex_unlock(&shard->lock);
     return goes_on;
+}
+
+/* Takes all sessions out. The caller frees them, best without the lock. */
+static struct holder *take_all(struct shard *shard)
+{
+    struct holder *newest = shard->newest;
+    if (newest != NULL) {
+        memset(shard->buckets, 0, (shard->mask + 1) * sizeof(struct holder *));
+    }
+    shard->newest = NULL;
+    shard->oldest = NULL;
+    shard->count = 0;
+    return newest;
+}
+
+void lease_switch(struct lease *lease, bool on)
+{
+    for (size_t i = 0; i < lease->n_shards; i++) {
+        struct shard *shard = &lease->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        shard->off = !on;
+        struct holder *ended = on ? NULL : take_all(shard);
+        pthread_mutex_unlock(&shard->lock);
+        free_holders(ended);
+    }
 }
 
 /* Up to EXPIRED_AT_ONCE of a shard. */

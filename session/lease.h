@@ -50,6 +50,10 @@ void lease_grant(struct lease *lease, struct slice session, const uint8_t mac[LE
 bool lease_use(struct lease *lease, struct slice session, const uint8_t mac[LEASE_MAC_LEN],
                int64_t now_ns, int64_t length_ns);
 
+/* Off: ends all leases for good, and grants none until it is on again, as it is at first: not even
+ * to a caller whose configuration was read before. */
+void lease_switch(struct lease *lease, bool on);
+
 /* Frees the sessions that fell silent; returns how many. For memory only: lease_use judges by
  * itself. */
 size_t lease_expire(struct lease *lease, int64_t now_ns);

@@ -204,9 +204,22 @@ def test_what_ends_a_lease(past):
     refused(gateway, past.seen)
 
     gateway.configure({"auth": {"session_lease": "1h"}})
+    gateway.reload()
+    wait_until(lambda: gateway.log().count("configuration reloaded") == 3, 5, "leases to be on")
+    refused(gateway, past.seen)
+
+
+def test_a_restart_ends_a_lease(house, tmp_path):
+    now = 1795230000
+    clock = Clock(tmp_path, now)
+    gateway = house.gateway({"auth": {"session_lease": "1h"}}, env=clock.env)
+    headers = signed("/v1/metrics", timestamp=now)
+    send_fresh(gateway, headers)
+    clock.set(now + 301)
+    leased(gateway, headers)
     gateway.terminate()
     gateway.start()
-    refused(gateway, past.seen)
+    refused(gateway, headers)
 
 
 def test_a_server_clock_that_is_set_back_leases_nothing(house, tmp_path):

@@ -221,6 +221,43 @@ Test(lease, the_silent_are_freed)
     lease_destroy(lease);
 }
 
+Test(lease, off_ends_them_all_for_good)
+{
+    struct lease *lease = lease_create(100000);
+    char text[64];
+    size_t before = mallinfo2().uordblks;
+    for (size_t n = 0; n < 5000; n++) {
+        grant(lease, name(text, n), 1, 0);
+    }
+    lease_switch(lease, true);
+    cr_expect_eq(lease_count(lease), 5000, "on as it was");
+    lease_switch(lease, false);
+    cr_expect_eq(lease_count(lease), 0);
+    cr_expect_leq(mallinfo2().uordblks, before + 5000, "freed");
+    cr_expect(!use(lease, name(text, 7), 1, 1));
+    lease_switch(lease, false);
+    lease_switch(lease, true);
+    for (size_t n = 0; n < 5000; n++) {
+        cr_assert(!use(lease, name(text, n), 1, 1), "came back: %s", text);
+    }
+    grant(lease, name(text, 7), 1, 2);
+    cr_expect(use(lease, name(text, 7), 1, 3), "a new one");
+    cr_expect_eq(lease_expire(lease, 4 + GAP), 1, "the list is whole");
+    lease_destroy(lease);
+}
+
+/* By one whose configuration was read before the switch. */
+Test(lease, off_grants_nothing)
+{
+    struct lease *lease = lease_create(100);
+    lease_switch(lease, false);
+    grant(lease, "a", 1, 0);
+    cr_expect_eq(lease_count(lease), 0);
+    lease_switch(lease, true);
+    cr_expect(!use(lease, "a", 1, 1));
+    lease_destroy(lease);
+}
+
 Test(lease, memory_is_bounded)
 {
     const size_t max = 20000;
