@@ -4,6 +4,7 @@
 #include "gateway/drain.h"
 
 #include "base/clock.h"
+#include "gateway/timers.h"
 
 #include <h2o/http1.h>
 
@@ -46,17 +47,17 @@ static bool has_connections(struct worker *worker)
 
 void drain_requests(struct worker *worker, int64_t deadline_mono_ns)
 {
-    h2o_evloop_run(worker->ctx.loop, 0);
+    timers_turn(worker->ctx.loop, 0);
     while ((requests_begun(worker) != 0 || worker->waiting != 0) &&
            clock_mono_ns() < deadline_mono_ns) {
-        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+        timers_turn(worker->ctx.loop, DRAIN_WAIT_MS);
     }
     close_connections(worker, true);
-    h2o_evloop_run(worker->ctx.loop, 0);
+    timers_turn(worker->ctx.loop, 0);
     close_connections(worker, false);
     /* What the spool still holds of ours must come back before the loop may end. */
     int64_t last = clock_mono_ns() + NS_PER_SECOND;
     while (worker->waiting != 0 || (has_connections(worker) && clock_mono_ns() < last)) {
-        h2o_evloop_run(worker->ctx.loop, DRAIN_WAIT_MS);
+        timers_turn(worker->ctx.loop, DRAIN_WAIT_MS);
     }
 }

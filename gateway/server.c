@@ -18,6 +18,7 @@
 #include "gateway/listener.h"
 #include "gateway/lobby_wait.h"
 #include "gateway/routes.h"
+#include "gateway/timers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -217,7 +218,7 @@ static void *run_worker(void *arg)
     if (!atomic_load(&server->draining)) {
         h2o_socket_read_start(worker->listener, on_accept);
         while (!atomic_load(&server->draining)) {
-            h2o_evloop_run(worker->ctx.loop, LOOP_WAIT_MS);
+            timers_turn(worker->ctx.loop, LOOP_WAIT_MS);
             resume_if_room(worker);
         }
         drain(worker);

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import payload, wire
+from harness.gateway import Clock
 from harness.process import wait_until
 from harness.signing import signed
 
@@ -63,6 +64,32 @@ def test_the_cap_holds_over_all_workers(house):
                 sock.close()
                 socks.remove(sock)
     assert served == 12
+
+
+def test_a_clock_that_is_set_back_keeps_no_connection(house, tmp_path):
+    """Idle ones are closed after their time by the new clock, not when the old one is caught up
+    with, and whoever waited at the cap has a place then."""
+    now = 1795230000
+    clock = Clock(tmp_path, now)
+    server = {"max_connections": 3, "workers": 1, "request_timeout": "3s"}
+    gateway = house.gateway({"server": server}, env=clock.env)
+    before = wire.connect(gateway.port)
+    wait_until(lambda: b"sigpost_connections 2" in gateway.get("/metrics").body, 5, "the first")
+    clock.set(now - 120)
+    assert gateway.is_live()  # a turn of the loop by the new clock
+    after = [wire.connect(gateway.port) for _ in range(2)]
+    waiting = wire.connect(gateway.port)
+    waiting.sendall(wire.head("GET", "/health/live", [], 0))
+    assert silent(waiting, 0.5)
+    clock.set(now - 119)
+    assert silent(before, 0.5) and silent(after[0], 0.1), "too early"
+    clock.set(now - 116)
+    for sock in (before, *after):
+        sock.settimeout(5)
+        assert sock.recv(1) == b"", "the idle connection is not closed"
+        sock.close()
+    assert wire.read_answer(waiting).status == 200
+    waiting.close()
 
 
 def test_a_slow_client_is_served(house):
