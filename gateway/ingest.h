@@ -10,9 +10,8 @@
  * On the request's loop. */
 void ingest_handle(struct worker *worker, h2o_req_t *req);
 
-/* A request that was refused as HTTP, before any route of its own (by libh2o, for
- * reply_install_filter, or for its headers): counted and logged under the verdict that it amounts
- * to. */
+/* A request that was on its way to a verdict and was refused as HTTP (by libh2o, or for its
+ * headers): counted and logged under the verdict that it amounts to. */
 void ingest_on_refused_by_http(h2o_req_t *req, int status);
 
 #endif

@@ -136,11 +136,31 @@ static void refuse_method(struct worker *worker, h2o_req_t *req, const struct ro
     }
 }
 
+/* Would this request have got a verdict? What strangers ask of pages must not be told among what
+ * clients sign: there an alert looks at how much of it is refused. */
+static bool is_for_a_verdict(struct worker *worker, h2o_req_t *req)
+{
+    bool based;
+    const struct route *route = find(worker, http_path(req), &based);
+    if (route == NULL) {
+        return false;
+    }
+    return route->get == forward_auth_handle ||
+           handler_for(worker, route, http_slice(req->method), based) == ingest_handle;
+}
+
+static void on_refused_by_http(h2o_req_t *req, int status)
+{
+    if (is_for_a_verdict(worker_of(req), req)) {
+        ingest_on_refused_by_http(req, status);
+    }
+}
+
 /* The next bytes of the connection may not be what the sender takes them for: it ends here. */
 static void refuse_folded(h2o_req_t *req)
 {
     req->http1_is_persistent = 0;
-    ingest_on_refused_by_http(req, 400);
+    on_refused_by_http(req, 400);
     reply_status(req, 400, GRPC_INVALID_ARGUMENT,
                  SLICE_LIT("malformed_payload: a header is folded over several lines. Send each "
                            "header on one line."));
@@ -177,6 +197,6 @@ void routes_register(h2o_hostconf_t *host)
     h2o_pathconf_t *everything = h2o_config_register_path(host, "/", 0);
     h2o_handler_t *handler = h2o_create_handler(everything, sizeof(*handler));
     handler->on_req = on_request;
-    reply_install_filter(everything, ingest_on_refused_by_http);
-    reply_install_filter(&host->fallback_path, ingest_on_refused_by_http);
+    reply_install_filter(everything, on_refused_by_http);
+    reply_install_filter(&host->fallback_path, on_refused_by_http);
 }

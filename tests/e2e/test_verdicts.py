@@ -4,7 +4,7 @@ edges of the window are exact."""
 
 import pytest
 
-from harness import payload, wire
+from harness import exposition, payload, wire
 from harness.gateway import frozen_clock, write_ring
 from harness.process import wait_until
 from harness.signing import SECRET, sign, signed
@@ -335,6 +335,62 @@ def test_body_too_large(gateway):
         assert told.code == RESOURCE_EXHAUSTED and told.message.startswith("body_too_large: ")
     wait_until(lambda: gateway.verdicts("body_too_large") == before + 1, 5, "the verdict")
     assert gateway.is_live()
+
+
+def refused_as_http(gateway, line, *lines):
+    """Status and message of a request that gets no further than its head."""
+    with wire.connect(gateway.port) as sock:
+        sock.sendall("\r\n".join([line, "Host: a", *lines, "", ""]).encode())
+        answer = wire.read_answer(sock)
+    return answer.status, answer.told()[1]
+
+
+TOO_LARGE = f"Content-Length: {MAX_BODY + 1}"
+FOLDED = "X-Folded: a\r\n b"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POST /v1/metrics HTTP/1.1",
+        "POST /v1development/profiles HTTP/1.1",
+        "POST /v1/traces?a=/health HTTP/1.1",
+        "POST / HTTP/1.1",
+        "GET /auth HTTP/1.1",
+        "POST /auth HTTP/1.1",
+    ],
+)
+def test_what_http_refuses_is_a_verdict_where_clients_sign(gateway, line):
+    large, malformed = gateway.verdicts("body_too_large"), gateway.verdicts("malformed_payload")
+    status, message = refused_as_http(gateway, line, TOO_LARGE)
+    assert status == 413 and message.startswith("body_too_large: ")
+    status, message = refused_as_http(gateway, line, "Content-Length: 0", FOLDED)
+    assert status == 400 and message.startswith("malformed_payload: ")
+    assert gateway.verdicts("body_too_large") == large + 1
+    assert gateway.verdicts("malformed_payload") == malformed + 1
+
+
+def test_what_http_refuses_elsewhere_is_none(house):
+    """Strangers who ask for pages must not thin out the share of refusals among what is signed."""
+    gateway = house.gateway({"server": {"max_body": MAX_BODY}})
+    for line in (
+        "GET /health HTTP/1.1",
+        "POST /health HTTP/1.1",
+        "POST /new HTTP/1.1",
+        "GET / HTTP/1.1",
+        "GET /v1/metrics HTTP/1.1",
+        "POST /nowhere HTTP/1.1",
+        "POST /health?/v1/metrics HTTP/1.1",
+        "POST /auth/session HTTP/1.1",
+        "CONNECT a:1 HTTP/1.1",
+    ):
+        status, message = refused_as_http(gateway, line, TOO_LARGE)
+        assert status == 413 and message.startswith("body_too_large: "), line
+        status, message = refused_as_http(gateway, line, "Content-Length: 0", FOLDED)
+        assert status == 400 and message.startswith("malformed_payload: "), line
+    assert exposition.total(gateway.metrics(), "sigpost_auth_requests_total") == 0
+    gateway.terminate()
+    assert "[AUTH_FAILED]" not in gateway.log()
 
 
 def test_the_longest_body_passes(gateway):
