@@ -64,8 +64,8 @@ const struct config_key config_keys[] = {
      AT(server.max_connections),
      RANGE(1, 1000000),
      .fallback = "1024",
-     .help = "Past it, new connections wait. Times `server.max_body` it is the memory that "
-             "strangers can take."},
+     .help = "Past it, new connections wait. Times `server.max_body` and half a MiB for headers it "
+             "is the memory that strangers can take, and near twice that while buffers grow."},
     {.name = "server.max_body",
      .type = KEY_SIZE,
      AT(server.max_body),

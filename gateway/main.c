@@ -125,7 +125,8 @@ static void say_started(struct gateway *gateway, const struct server *server)
              LOG_INT("workers", config->server.workers), LOG_INT("keys", keys.active),
              LOG_INT("destinations", gateway->n_destinations),
              LOG_INT("connections_max", config->server.max_connections),
-             LOG_INT("bodies_max_bytes", config->server.max_connections * config->server.max_body));
+             LOG_INT("buffers_max_bytes", config->server.max_connections *
+                                              (config->server.max_body + SERVER_HEADERS_MAX)));
     notify_ready("taking requests");
 }
 

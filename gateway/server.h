@@ -7,6 +7,10 @@
 #include "base/result.h"
 #include "gateway/gateway.h"
 
+/* What libh2o buffers of one request's headers at most, whatever server.max_body is: about 0.4 MiB,
+ * rounded up. */
+#define SERVER_HEADERS_MAX ((size_t)512 * 1024)
+
 struct server;
 
 /* Binds server.listen once a worker (SO_REUSEPORT) and starts the workers. Checks that the

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import payload
+from harness import payload, wire
 from harness.process import SANITIZED, wait_until
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a build with sanitizers has other sizes")
@@ -31,6 +31,22 @@ def test_idle_memory(house):
         gateway.terminate()
     print(f"idle RSS: {sizes} KiB")
     assert min(sizes) < IDLE_KIB
+
+
+def test_headers_that_never_end(house):
+    """What the start promises as the bound holds also for those who send nothing but headers."""
+    gateway = house.gateway({"server": {"max_body": "1KiB", "max_connections": 64}})
+    told = int(re.search(r"buffers_max_bytes=(\d+)", gateway.log())[1])
+    assert told == 64 * (1024 + 512 * 1024)
+    before = rss_kib(gateway.process.pid)
+    socks = [wire.connect(gateway.port) for _ in range(60)]
+    for sock in socks:
+        sock.sendall(b"POST /v1/metrics HTTP/1.1\r\nHost: a\r\nX-Big: " + b"x" * 410_000)
+    grown = lambda: (rss_kib(gateway.process.pid) - before) * 1024  # noqa: E731
+    wait_until(lambda: grown() > 60 * 400_000, 10, "the headers to have arrived")
+    assert grown() < told
+    for sock in socks:
+        sock.close()
 
 
 def test_time_to_the_first_200(house):
