@@ -17,6 +17,7 @@ class App(http.server.BaseHTTPRequestHandler):
         body = f"the program at {self.path}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Saw-Slot", ",".join(self.headers.get_all("X-Session-Slot", [])))
         self.end_headers()
         self.wfile.write(body)
 
@@ -60,6 +61,11 @@ def test_who_holds_a_slot_is_let_in(house, app, labels):
     assert "Secure" in entered.header("Set-Cookie")
     mine = cookie_of(entered)
     assert get("/inside?a=b", BROWSER, mine).body == b"the program at /inside?a=b"
+
+    # The program is told whose slot it is by sigpost, whatever the browser says of that.
+    slot = get("/inside", BROWSER, mine).header("X-Saw-Slot")
+    assert slot and slot not in mine[1]
+    assert get("/inside", BROWSER, mine, ("X-Session-Slot", "forged")).header("X-Saw-Slot") == slot
 
     # The only slot is taken; a made-up cookie is none.
     assert get("/new", BROWSER).status == 200
