@@ -237,7 +237,7 @@ static bool set_strings(struct config *config, const struct config_key *key,
                         const struct slice *parts, size_t n, const char *where, struct result *why)
 {
     struct config_strings strings = {calloc(n + 1, sizeof(char *)), 0};
-    struct result wrong = {"out of memory"};
+    struct result wrong = {.text = "out of memory"};
     bool ok = strings.items != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         ok = (strings.items[i] = config_copy(parts[i])) != NULL;

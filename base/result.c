@@ -13,6 +13,7 @@ bool result_fail(struct result *why, const char *format, ...)
         va_start(args, format);
         vsnprintf(why->text, sizeof(why->text), format, args);
         va_end(args);
+        why->error = 0;
     }
     return false;
 }
@@ -29,7 +30,16 @@ bool result_fail_errno(struct result *why, int error, const char *format, ...)
         if (len >= 0 && (size_t)len < sizeof(why->text)) {
             snprintf(why->text + len, sizeof(why->text) - (size_t)len, ": %s", errno_text);
         }
+        why->error = error;
     }
     errno = error;
+    return false;
+}
+
+bool result_pass(struct result *why, const struct result *said)
+{
+    if (why != NULL) {
+        *why = *said;
+    }
     return false;
 }

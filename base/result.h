@@ -15,9 +15,10 @@
 
 struct result {
     char text[RESULT_TEXT_MAX]; /* NUL-terminated; empty when nothing failed */
+    int error;                  /* errno, where a system call failed and the text ends with it */
 };
 
-#define RESULT_INIT ((struct result){{0}})
+#define RESULT_INIT ((struct result){.error = 0})
 
 /* Writes the sentence (cut at RESULT_TEXT_MAX - 1) and returns false, so that a function may end
  * with `return result_fail(...)`. why may be NULL. */
@@ -27,5 +28,8 @@ bool result_fail(struct result *why, const char *format, ...) __attribute__((for
  * `error` when it returns. */
 bool result_fail_errno(struct result *why, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Hands on what another result says, and returns false. why may be NULL. */
+bool result_pass(struct result *why, const struct result *said);
 
 #endif

@@ -5,9 +5,11 @@
 #include "base/utf8.h"
 #include "ctl/manual.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "sigpostctl [-c FILE] NOUN ...   keys and signatures of sigpost\n"
@@ -53,6 +55,17 @@ int ctl_fail(struct ctl *ctl, const char *format, ...)
     va_end(args);
     fputc('\n', ctl->err);
     return CTL_FAILED;
+}
+
+const char *ctl_remedy(const struct result *why)
+{
+    bool refused = why->error == EACCES || why->error == EPERM;
+    return refused && geteuid() != 0 ? "; run it as root or as the gateway's user" : "";
+}
+
+int ctl_fail_why(struct ctl *ctl, const struct result *why)
+{
+    return ctl_fail(ctl, "%s%s", why->text, ctl_remedy(why));
 }
 
 void ctl_warn(struct ctl *ctl, const char *format, ...)
@@ -173,7 +186,7 @@ struct config *ctl_config(struct ctl *ctl)
     struct result why = RESULT_INIT;
     struct config *config = config_load(ctl->config_path, ctl->environment, &why);
     if (config == NULL) {
-        ctl_fail(ctl, "%s", why.text);
+        ctl_fail_why(ctl, &why);
     }
     return config;
 }
@@ -193,7 +206,7 @@ int ctl_keys_open(struct ctl *ctl, const struct config *config, struct ctl_keys 
     *keys = (struct ctl_keys){NULL, NULL};
     keys->ring = keyring_open(&sources, NULL, &why);
     if (keys->ring == NULL) {
-        return ctl_fail(ctl, "%s", why.text);
+        return ctl_fail_why(ctl, &why);
     }
     keys->reader = keyring_reader_create(keys->ring);
     return keys->reader != NULL ? CTL_DONE : ctl_fail(ctl, "out of memory");

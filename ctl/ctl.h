@@ -48,6 +48,13 @@ int ctl_fail(struct ctl *ctl, const char *format, ...) __attribute__((format(pri
 int ctl_wrong_use(struct ctl *ctl, const char *help_of, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What the user can do where the system did not let this one at a file: text to put behind the
+ * sentence; empty where the failure was another. */
+const char *ctl_remedy(const struct result *why);
+
+/* ctl_fail with the sentence of a lower room and its remedy. */
+int ctl_fail_why(struct ctl *ctl, const struct result *why);
+
 /* Writes "sigpostctl: warning: sentence" to err. */
 void ctl_warn(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

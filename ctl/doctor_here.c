@@ -21,7 +21,7 @@ static void look_at_keys(struct doctor *doctor)
     const struct keyring_sources sources = ctl_sources(doctor->config);
     doctor->keys.ring = keyring_open(&sources, NULL, &why);
     if (doctor->keys.ring == NULL) {
-        doctor_add(doctor, "keyring", DOCTOR_FIX, "%s", why.text);
+        doctor_add(doctor, "keyring", DOCTOR_FIX, "%s%s", why.text, ctl_remedy(&why));
         return;
     }
     doctor->keys.reader = keyring_reader_create(doctor->keys.ring);
@@ -51,14 +51,17 @@ static bool owner_differs(const struct stat *state, const char *ring_file)
 static void look_at_state(struct doctor *doctor, const char *dir)
 {
     struct stat info;
+    struct result why = RESULT_INIT;
     const char *ring_file = doctor->config->secrets.keyring;
-    if (stat(dir, &info) != 0) {
-        doctor_add(doctor, "state", errno == ENOENT ? DOCTOR_SKIPPED : DOCTOR_FIX,
-                   errno == ENOENT
-                       ? "%s is not here (%s): run doctor where the gateway runs, with its "
-                         "configuration, to have its disk looked at"
-                       : "%s: %s",
-                   dir, strerror(errno));
+    int error = stat(dir, &info) != 0 ? errno : 0;
+    if (error == ENOENT) {
+        doctor_add(doctor, "state", DOCTOR_SKIPPED,
+                   "%s is not here (%s): run doctor where the gateway runs, with its "
+                   "configuration, to have its disk looked at",
+                   dir, strerror(error));
+    } else if (error != 0) {
+        result_fail_errno(&why, error, "%s", dir);
+        doctor_add(doctor, "state", DOCTOR_FIX, "%s%s", why.text, ctl_remedy(&why));
     } else if (!S_ISDIR(info.st_mode)) {
         doctor_add(doctor, "state", DOCTOR_FIX, "%s is no directory: set state.dir to one", dir);
     } else if ((info.st_mode & 077) != 0) {
@@ -82,12 +85,13 @@ static void look_at_spool(struct doctor *doctor, const char *state)
     char dir[PATH_MAX];
     struct statvfs disk;
     struct stat info;
+    struct result why = RESULT_INIT;
     snprintf(dir, sizeof(dir), "%s/spool", state);
     if (stat(dir, &info) != 0) {
-        doctor_add(doctor, "spool", errno == ENOENT ? DOCTOR_SKIPPED : DOCTOR_FIX, "%s: %s%s", dir,
-                   strerror(errno),
-                   errno == ENOENT ? "; the gateway makes it when it starts"
-                                   : "; run doctor as the gateway's user or as root");
+        bool missing = errno == ENOENT;
+        result_fail_errno(&why, errno, "%s", dir);
+        doctor_add(doctor, "spool", missing ? DOCTOR_SKIPPED : DOCTOR_FIX, "%s%s", why.text,
+                   missing ? "; the gateway makes it when it starts" : ctl_remedy(&why));
         return;
     }
     if (access(dir, W_OK | X_OK) != 0) {

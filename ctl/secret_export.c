@@ -86,7 +86,7 @@ static int put_key(struct ctl *ctl, const struct config *config, const char *id,
     const struct keyring_sources sources = ctl_sources(config);
     int status = CTL_DONE;
     if (!keyring_read_sources(&sources, &list, &why)) {
-        return ctl_fail(ctl, "%s", why.text);
+        return ctl_fail_why(ctl, &why);
     }
     const struct key_entry *entry = key_list_find(&list, slice_of(id));
     if (entry == NULL) {

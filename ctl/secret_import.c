@@ -102,7 +102,7 @@ static int run(struct ctl *ctl, struct secret_wish *wish, const char *path)
     wish->config = config;
     int status = CTL_DONE;
     if (!read_file(ctl, wish, path, &why)) {
-        status = ctl_fail(ctl, "%s", why.text);
+        status = ctl_fail_why(ctl, &why);
     } else {
         take_value(wish);
         status = secret_edit(ctl, config, add_key, wish);

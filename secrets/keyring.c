@@ -155,7 +155,7 @@ bool keyring_reload(struct keyring *keyring, struct result *why)
         ring_tell_ends(old, ring); /* no other thread reloads: both are alive */
     }
     ring_release(old);
-    return ring != NULL || result_fail(why, "%s", said.text);
+    return ring != NULL || result_pass(why, &said);
 }
 
 int keyring_watch_fd(struct keyring *keyring)

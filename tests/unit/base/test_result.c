@@ -36,4 +36,18 @@ Test(result, errno_is_spelled_out)
     cr_assert_not(result_fail_errno(&why, ENOENT, "%s", "/x"));
     cr_assert_eq(errno, ENOENT, "a caller may ask which");
     cr_assert_str_eq(why.text, "/x: No such file or directory");
+    cr_assert_eq(why.error, ENOENT);
+    cr_assert_not(result_fail(&why, "%s", "another"));
+    cr_assert_eq(why.error, 0, "the error is that of this sentence");
+}
+
+Test(result, passed_on_whole)
+{
+    struct result why = RESULT_INIT;
+    struct result said = RESULT_INIT;
+    result_fail_errno(&said, EACCES, "%s", "/x");
+    cr_assert_not(result_pass(&why, &said));
+    cr_assert_str_eq(why.text, "/x: Permission denied");
+    cr_assert_eq(why.error, EACCES);
+    cr_assert_not(result_pass(NULL, &said));
 }
