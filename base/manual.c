@@ -163,23 +163,39 @@ void manual_example(struct buf *out, const char *lines)
     buf_append_str(out, ".fi\n.RE\n");
 }
 
+static void put_part(struct buf *out, const struct help_part *part)
+{
+    struct slice term = buf_slice(&part->term);
+    struct slice text = buf_slice(&part->text);
+    if (part->kind == HELP_TEXT) {
+        manual_paragraph(out, text);
+    } else if (text.len != 0) {
+        manual_item(out, term, text);
+    } else {
+        begin_paragraph(out);
+        put_term(out, term);
+    }
+}
+
 void manual_help(struct buf *out, const char *help, const char *program, enum help_kind kind)
 {
     struct help_part part = {.kind = HELP_TEXT};
     struct slice rest = slice_of(help);
     while (help_next(&rest, program, &part)) {
-        struct slice term = buf_slice(&part.term);
-        struct slice text = buf_slice(&part.text);
-        if (part.kind != kind) {
-            continue;
+        if (part.kind == kind) {
+            put_part(out, &part);
         }
-        if (kind == HELP_TEXT) {
-            manual_paragraph(out, text);
-        } else if (text.len != 0) {
-            manual_item(out, term, text);
-        } else {
-            begin_paragraph(out);
-            put_term(out, term);
+    }
+    help_part_free(&part);
+}
+
+void manual_help_body(struct buf *out, const char *help, const char *program)
+{
+    struct help_part part = {.kind = HELP_TEXT};
+    struct slice rest = slice_of(help);
+    while (help_next(&rest, program, &part)) {
+        if (part.kind != HELP_SYNOPSIS) {
+            put_part(out, &part);
         }
     }
     help_part_free(&part);

@@ -27,6 +27,9 @@ void manual_example(struct buf *out, const char *lines);
 /* The parts of a help text of one kind, in order. */
 void manual_help(struct buf *out, const char *help, const char *program, enum help_kind kind);
 
+/* All of a help text but its synopses, in order: a text may announce the items behind it. */
+void manual_help_body(struct buf *out, const char *help, const char *program);
+
 /* SEE ALSO: "name(1)", comma-separated. */
 void manual_see_also(struct buf *out, const char *pages);
 

@@ -16,8 +16,7 @@ static void put_noun(struct buf *out, const char *name, const char *help)
 {
     manual_subsection(out, name);
     manual_help(out, help, "sigpostctl", HELP_SYNOPSIS);
-    manual_help(out, help, "sigpostctl", HELP_TEXT);
-    manual_help(out, help, "sigpostctl", HELP_ITEM);
+    manual_help_body(out, help, "sigpostctl");
 }
 
 int ctl_print_manual(struct ctl *ctl)

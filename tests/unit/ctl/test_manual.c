@@ -148,6 +148,7 @@ Test(manual, the_pages_and_the_completion_have_every_noun)
         EXPECT_OUTPUT(heading);
     }
     EXPECT_OUTPUT("[\\fB\\-\\-grace\\fR \\fILENGTH\\fR]");
+    EXPECT_OUTPUT("reason:\n.TP\n\\fBkeyring\\fR, \\fBstate\\fR, ");
     cr_assert_eq(RUN("--print-config-manual"), CTL_DONE);
     EXPECT_OUTPUT(".TH SIGPOST.CFG 5 ");
     EXPECT_OUTPUT("\\fBsecrets.keyring\\fR\n");
