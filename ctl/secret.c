@@ -21,7 +21,7 @@ static const char help[] =
     "sigpostctl secret show ID [--reveal] [--json]\n"
     "      one key; its secret only with --reveal\n"
     "sigpostctl secret add [--id NAME] [--label TEXT] [--note TEXT] [--stdin] [--reveal]\n"
-    "                      [--state pending|active|retiring|revoked]\n"
+    "                      [--state pending|active|revoked] [--force]\n"
     "      one more key, random or read from standard input\n"
     "sigpostctl secret rotate [--grace LENGTH] [--id NAME] [--label TEXT] [--note TEXT] [--force]\n"
     "                         [--reveal] [--json]\n"
@@ -35,7 +35,7 @@ static const char help[] =
     "sigpostctl secret revoke ID [--force]\n"
     "      ends a key now and for good\n"
     "sigpostctl secret import FILE [--id NAME] [--label TEXT] [--note TEXT]\n"
-    "                         [--state pending|active|retiring|revoked]\n"
+    "                         [--state pending|active|revoked]\n"
     "      adds the secret that a file holds: alone, or in a line "
     "KOTORMODSYNC_SIGNING_SECRET=value;\n"
     "      - is standard input\n"
@@ -47,8 +47,8 @@ static const char help[] =
     "  --note TEXT      for people\n"
     "  --state STATE    of the new key (active)\n"
     "  --grace LENGTH   how long the old key is still accepted: 30d, 12h, 90s (30d)\n"
-    "  --at WHEN        a day, 2026-12-31; a time, 2026-12-31T12:00:00Z; or a length from now: "
-    "30d\n"
+    "  --at WHEN        a day, 2026-12-31, which is its first second (00:00:00Z); a time,\n"
+    "                   2026-12-31T12:00:00Z; a length from now on, 30d; or now\n"
     "  --format FORMAT  raw (the secret and a line break), dotenv "
     "(KOTORMODSYNC_SIGNING_SECRET=...),\n"
     "                   docker (no line break: for docker secret create NAME -),\n"
@@ -59,7 +59,7 @@ static const char help[] =
     "  --json           for scripts: an array of objects (list), or one object\n"
     "  --force          do it although a grace period is open, more than 1 % of the week's "
     "requests\n"
-    "                   use the key, or no accepted key would be left\n"
+    "                   use the key, no accepted key would be left, or the ring file is missing\n"
     "\n"
     "The ring file is secrets.keyring of the configuration. A verb that changes it returns when "
     "the\n"
@@ -143,13 +143,53 @@ static bool make_directory(const char *path, struct result *why)
     return true;
 }
 
+/* An edit under way, and what stood in the ring file before it. */
+struct editing {
+    const char *path;
+    secret_edit_fn *edit;
+    void *arg;
+    bool refused; /* by `edit`, whose sentence is enough: it changes nothing */
+    bool accepted;
+    struct stat before; /* if accepted */
+};
+
+/* What tells one ring file from the next; zeros where there is none. */
+static void look_at_ring(const char *path, struct stat *out)
+{
+    if (stat(path, out) != 0) {
+        *out = (struct stat){.st_ino = 0};
+    }
+}
+
+static bool edit_and_note(struct key_list *list, bool missing, void *arg, struct result *why)
+{
+    struct editing *editing = arg;
+    look_at_ring(editing->path, &editing->before);
+    editing->accepted = editing->edit(list, missing, editing->arg, why);
+    editing->refused = !editing->accepted;
+    return editing->accepted;
+}
+
+/* Only the last step, the sync of the directory, can fail behind the change. */
+static bool is_changed(const struct editing *editing)
+{
+    struct stat now;
+    look_at_ring(editing->path, &now);
+    return editing->accepted && now.st_ino != editing->before.st_ino;
+}
+
 int secret_edit(struct ctl *ctl, const struct config *config, secret_edit_fn *edit, void *arg)
 {
     struct result why = RESULT_INIT;
-    return make_directory(config->state.dir, &why) &&
-                   keyring_file_edit(config->secrets.keyring, edit, arg, &why)
-               ? CTL_DONE
-               : ctl_fail(ctl, "%s", why.text);
+    struct editing editing = {.path = config->secrets.keyring, .edit = edit, .arg = arg};
+    if (make_directory(config->state.dir, &why) &&
+        keyring_file_edit(config->secrets.keyring, edit_and_note, &editing, &why)) {
+        return CTL_DONE;
+    }
+    return ctl_fail(ctl, "%s%s%s", why.text, ctl_remedy(&why),
+                    editing.refused        ? ""
+                    : is_changed(&editing) ? "; the ring is changed, but a power cut may undo it"
+                                           : "; the ring is not changed");
 }
 
 int secret_await(struct ctl *ctl, const struct config *config, const char **word)

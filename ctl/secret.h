@@ -35,7 +35,7 @@ int secret_options_id(struct ctl *ctl, int argc, char **argv, const struct ctl_o
 typedef bool secret_edit_fn(struct key_list *list, bool missing, void *arg, struct result *why);
 
 /* Changes the ring file; the state directory is made where it is missing. CTL_DONE, or CTL_FAILED
- * after a line on err: the ring is as it was. */
+ * after a line on err: the ring is as it was, or the line says that it is not. */
 int secret_edit(struct ctl *ctl, const struct config *config, secret_edit_fn *edit, void *arg);
 
 /* Waits until the running gateway has the ring that secret_edit wrote. CTL_DONE when it has, or
@@ -58,6 +58,8 @@ bool secret_check_clock(const struct key_list *list, int64_t now_s, struct resul
 
 /* --- a key to be made (secret_new.c) --- */
 
+#define SECRET_SINGLES_MAX 2 /* of the environment, of the secret file */
+
 struct secret_wish {
     const char *id; /* NULL: today's date */
     const char *label;
@@ -67,9 +69,11 @@ struct secret_wish {
     const struct config *config;
     char *secret; /* secure heap; owned */
     size_t secret_len;
-    size_t made_len;                           /* of the trimmed secret, after secret_wish_add */
-    char made_id[SIGNATURE_KEY_ID_MAX + 1];    /* after secret_wish_add */
-    char dropped_id[SIGNATURE_KEY_ID_MAX + 1]; /* a key that had to make room; empty: none */
+    size_t made_len;                        /* of the trimmed secret, after secret_wish_add */
+    char made_id[SIGNATURE_KEY_ID_MAX + 1]; /* after secret_wish_add */
+    /* Keys that had to make room: one, or one more for each single secret that came since. */
+    char dropped[SECRET_SINGLES_MAX + 1][SIGNATURE_KEY_ID_MAX + 1];
+    size_t n_dropped;
 };
 
 /* What was given, before anything is done. state may be NULL. CTL_DONE or CTL_WRONG_USE. */
@@ -82,8 +86,9 @@ int secret_wish_check(struct ctl *ctl, struct secret_wish *wish, const char *sta
 bool secret_wish_random(struct secret_wish *wish, struct result *why);
 bool secret_wish_read(struct secret_wish *wish, FILE *in, const char *name, struct result *why);
 
-/* Appends the key, made now; the oldest of those that have ended makes room in a full ring. NULL
- * and a sentence. */
+/* Appends the key, made now; the oldest of those that have ended makes room in a full ring. A
+ * single secret that the ring does not hold takes a place, too: with one too many the gateway would
+ * not start. NULL and a sentence. */
 struct key_entry *secret_wish_add(struct secret_wish *wish, struct key_list *list,
                                   struct result *why);
 
@@ -101,6 +106,13 @@ void secret_read_use(struct ctl *ctl, const struct config *config, struct key_us
  * when it is more than none. `act` is what is about to be done: "revoking". */
 bool secret_check_use(struct ctl *ctl, const struct key_usage_report *report, const char *id,
                       const char *act, bool force, struct result *why);
+
+/* For a ring file that is not there. False and a sentence, with `more` behind it, when requests
+ * were verified with keys of one: it was lost, and a new ring would refuse the clients of the old.
+ */
+#define SECRET_OR_FORCE "; to begin a new ring instead, use --force"
+bool secret_check_lost(const char *ring_file, const struct key_usage_report *report,
+                       const char *more, struct result *why);
 
 /* "12.3 %", "< 0.1 %", "0 %"; "-" of nothing. */
 #define SECRET_SHARE_MAX 16

@@ -5,7 +5,9 @@
 
 struct addition {
     struct secret_wish wish;
+    struct key_usage_report report;
     bool only_new; /* init: there must be no ring yet */
+    bool force;
 };
 
 static bool add_key(struct key_list *list, bool missing, void *arg, struct result *why)
@@ -16,6 +18,11 @@ static bool add_key(struct key_list *list, bool missing, void *arg, struct resul
                            "there is a ring already, with %zu keys; add one with: sigpostctl "
                            "secret add",
                            list->n);
+    }
+    if (missing && !addition->only_new && !addition->force &&
+        !secret_check_lost(addition->wish.config->secrets.keyring, &addition->report,
+                           SECRET_OR_FORCE, why)) {
+        return false;
     }
     return secret_wish_add(&addition->wish, list, why) != NULL;
 }
@@ -31,11 +38,15 @@ static int run(struct ctl *ctl, struct addition *addition, bool from_stdin)
     wish->config = config;
     bool ok = from_stdin ? secret_wish_read(wish, ctl->in, "standard input", &why)
                          : secret_wish_random(wish, &why);
+    if (!addition->only_new) {
+        secret_read_use(ctl, config, &addition->report);
+    }
     int status = ok ? secret_edit(ctl, config, add_key, addition) : ctl_fail(ctl, "%s", why.text);
     if (status == CTL_DONE) {
         secret_wish_say(ctl, wish);
         status = secret_await_and_say(ctl, config);
     }
+    key_usage_report_free(&addition->report);
     secret_wish_free(wish);
     config_free(config);
     return status;
@@ -64,10 +75,11 @@ int secret_add(struct ctl *ctl, int argc, char **argv)
     struct addition addition = {.wish = {.state = KEY_ACTIVE}};
     struct secret_wish *wish = &addition.wish;
     const struct ctl_option options[] = {
-        {"--id", NULL, &wish->id},     {"--label", NULL, &wish->label},
-        {"--note", NULL, &wish->note}, {"--reveal", &wish->reveal, NULL},
-        {"--state", NULL, &state},     {"--stdin", &from_stdin, NULL}};
-    int status = secret_options(ctl, argc, argv, options, 6, NULL);
+        {"--id", NULL, &wish->id},         {"--label", NULL, &wish->label},
+        {"--note", NULL, &wish->note},     {"--reveal", &wish->reveal, NULL},
+        {"--state", NULL, &state},         {"--stdin", &from_stdin, NULL},
+        {"--force", &addition.force, NULL}};
+    int status = secret_options(ctl, argc, argv, options, 7, NULL);
     if (status >= 0) {
         return status;
     }

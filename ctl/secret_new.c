@@ -29,7 +29,12 @@ int secret_wish_check(struct ctl *ctl, struct secret_wish *wish, const char *sta
         return ctl_wrong_use(ctl, "secret", "%s", why.text);
     }
     if (state != NULL && !key_state_parse(slice_of(state), &wish->state)) {
-        return ctl_wrong_use(ctl, "secret", "--state takes one of " KEY_STATE_WORDS);
+        return ctl_wrong_use(ctl, "secret", "--state takes one of pending, active, revoked");
+    }
+    if (wish->state == KEY_RETIRING) {
+        return ctl_wrong_use(ctl, "secret",
+                             "a retiring key needs an end: make it active, then give it one with "
+                             "sigpostctl secret retire ID --at WHEN");
     }
     return CTL_DONE;
 }
@@ -105,48 +110,124 @@ static void choose_id(const struct key_list *list, char id[SIGNATURE_KEY_ID_MAX 
     snprintf(id, SIGNATURE_KEY_ID_MAX + 1, last == 0 ? "%s" : "%s-%lu", today, last + 1);
 }
 
-static bool same_text(const struct key_entry *entry, const char *secret)
-{
-    struct result unused;
-    struct key_entry other = {.secret = NULL};
-    bool same = secret != NULL && key_entry_set_secret(&other, slice_of(secret), &unused) &&
-                key_entry_same_secret(entry, &other);
-    key_entry_free(&other);
-    return same;
-}
+/* The secrets of the environment and of the secret file, which have no place in the ring file but
+ * count as keys. */
+struct singles {
+    struct key_entry entries[SECRET_SINGLES_MAX];
+    size_t n;
+    bool unread; /* there is a secret file, and what it holds is not known */
+};
 
-/* Whether an entry governs the secret of the environment or of the secret file: without it, that
- * one would be accepted again. A secret file that cannot be read may be the one. */
-static bool governs_single(const struct key_entry *entry, const struct config *config)
+static bool holds(const struct key_entry *entries, size_t n, const struct key_entry *wanted)
 {
-    struct result unused;
-    struct key_entry single = {.secret = NULL};
-    bool missing = false;
-    bool read = secret_file_read(config->secrets.secret_file, &single, &missing, &unused);
-    bool same = !read || (!missing && key_entry_same_secret(entry, &single)) ||
-                same_text(entry, config->secrets.signing_secret);
-    if (read && !missing) {
-        key_entry_free(&single);
+    for (size_t i = 0; i < n; i++) {
+        if (key_entry_same_secret(&entries[i], wanted)) {
+            return true;
+        }
     }
-    return same;
+    return false;
 }
 
-/* Drops the oldest key that has ended when the ring is full; without one, key_list_add refuses. */
-static void make_room(struct secret_wish *wish, struct key_list *list)
+static void take_single(struct singles *singles, struct key_entry *entry)
+{
+    if (holds(singles->entries, singles->n, entry)) {
+        key_entry_free(entry);
+    } else {
+        singles->entries[singles->n++] = *entry;
+    }
+}
+
+static void read_singles(const struct config *config, struct singles *out)
+{
+    struct result unused;
+    struct key_entry entry = {.secret = NULL};
+    bool missing = false;
+    const char *text = config->secrets.signing_secret;
+    *out = (struct singles){.n = 0};
+    if (text != NULL && key_entry_set_secret(&entry, slice_of(text), &unused)) {
+        take_single(out, &entry);
+    }
+    out->unread = !secret_file_read(config->secrets.secret_file, &entry, &missing, &unused);
+    if (!out->unread && !missing) {
+        take_single(out, &entry);
+    }
+}
+
+static void free_singles(struct singles *singles)
+{
+    for (size_t i = 0; i < singles->n; i++) {
+        key_entry_free(&singles->entries[i]);
+    }
+}
+
+/* Whether an entry governs a single secret: without it, that one would be accepted again. A secret
+ * file that cannot be read may be the one. */
+static bool governs_single(const struct key_entry *entry, const struct singles *singles)
+{
+    return singles->unread || holds(singles->entries, singles->n, entry);
+}
+
+/* The places that are taken, those of the single secrets that the ring does not hold among them. */
+static size_t count_taken(const struct key_list *list, const struct singles *singles)
+{
+    size_t taken = list->n;
+    for (size_t i = 0; i < singles->n; i++) {
+        taken += !holds(list->entries, list->n, &singles->entries[i]);
+    }
+    return taken;
+}
+
+/* Drops the oldest key that has ended; false when there is none. */
+static bool drop_oldest(struct secret_wish *wish, struct key_list *list,
+                        const struct singles *singles)
 {
     struct key_entry *oldest = NULL;
-    for (size_t i = 0; list->n >= KEY_LIST_MAX && i < list->n; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         struct key_entry *entry = &list->entries[i];
         if (key_entry_stage(entry, clock_wall_s()) == KEY_STAGE_ENDED &&
             (oldest == NULL || entry->created < oldest->created) &&
-            !governs_single(entry, wish->config)) {
+            !governs_single(entry, singles)) {
             oldest = entry;
         }
     }
-    if (oldest != NULL) {
-        memcpy(wish->dropped_id, oldest->id, sizeof(wish->dropped_id));
-        key_list_remove(list, oldest);
+    if (oldest == NULL || wish->n_dropped > SECRET_SINGLES_MAX) {
+        return false;
     }
+    memcpy(wish->dropped[wish->n_dropped++], oldest->id, sizeof(oldest->id));
+    key_list_remove(list, oldest);
+    return true;
+}
+
+/* A place for the new key, which is `made`, as far as keys that have ended can make one. */
+static bool make_room(struct secret_wish *wish, struct key_list *list, const struct key_entry *made,
+                      struct result *why)
+{
+    struct singles singles;
+    read_singles(wish->config, &singles);
+    /* One that is brought into the ring has its place already. */
+    size_t more = !holds(singles.entries, singles.n, made);
+    size_t taken = count_taken(list, &singles) + more;
+    while (taken > KEY_LIST_MAX && drop_oldest(wish, list, &singles)) {
+        taken--;
+    }
+    size_t outside = taken - more - list->n;
+    free_singles(&singles);
+    return taken <= KEY_LIST_MAX ||
+           result_fail(why,
+                       "a ring holds at most %d keys%s; revoke or retire one that nobody uses "
+                       "(sigpostctl secret list): one that has ended makes room",
+                       KEY_LIST_MAX,
+                       outside != 0 ? ", the secret of the environment or the secret file counted"
+                                    : "");
+}
+
+static bool find_room(struct secret_wish *wish, struct key_list *list, struct result *why)
+{
+    struct key_entry made = {.secret = NULL};
+    bool ok = key_entry_set_secret(&made, slice_make(wish->secret, wish->secret_len), why) &&
+              make_room(wish, list, &made, why);
+    key_entry_free(&made);
+    return ok;
 }
 
 struct key_entry *secret_wish_add(struct secret_wish *wish, struct key_list *list,
@@ -157,7 +238,9 @@ struct key_entry *secret_wish_add(struct secret_wish *wish, struct key_list *lis
     } else {
         choose_id(list, wish->made_id);
     }
-    make_room(wish, list);
+    if (!find_room(wish, list, why)) {
+        return NULL;
+    }
     struct key_entry *entry = key_list_add(list, slice_of(wish->made_id),
                                            slice_make(wish->secret, wish->secret_len), why);
     if (entry == NULL) {
@@ -183,9 +266,9 @@ void secret_wish_say(struct ctl *ctl, const struct secret_wish *wish)
         ctl_warn(ctl, "the secret of key %s has %zu bytes; %d or more are advised", wish->made_id,
                  wish->made_len, KEY_SECRET_ADVISED);
     }
-    if (wish->dropped_id[0] != '\0') {
+    for (size_t i = 0; i < wish->n_dropped; i++) {
         fprintf(ctl->out, "key %s, which had ended, is gone: a ring holds %d keys\n",
-                wish->dropped_id, KEY_LIST_MAX);
+                wish->dropped[i], KEY_LIST_MAX);
     }
 }
 

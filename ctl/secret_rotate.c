@@ -15,6 +15,7 @@
 
 struct rotation {
     struct secret_wish wish;
+    struct key_usage_report report;
     int64_t grace_s;
     int64_t now_s;
     bool force;
@@ -116,7 +117,11 @@ static bool rotate(struct key_list *list, bool missing, void *arg, struct result
 {
     struct rotation *rotation = arg;
     struct secret_wish *wish = &rotation->wish;
-    (void)missing;
+    if (missing && !rotation->force &&
+        !secret_check_lost(wish->config->secrets.keyring, &rotation->report, SECRET_OR_FORCE,
+                           why)) {
+        return false;
+    }
     const struct key_entry *old = find_old(list, wish->label, rotation->now_s);
     if (wish->label == NULL && !check_label(list, old, rotation->now_s, why)) {
         return false;
@@ -205,15 +210,28 @@ static int run(struct ctl *ctl, struct rotation *rotation)
     }
     rotation->wish.config = config;
     rotation->now_s = clock_wall_s();
+    secret_read_use(ctl, config, &rotation->report);
     int status = secret_wish_random(&rotation->wish, &why)
                      ? secret_edit(ctl, config, rotate, rotation)
                      : ctl_fail(ctl, "%s", why.text);
     if (status == CTL_DONE) {
         status = finish(ctl, rotation);
     }
+    key_usage_report_free(&rotation->report);
     secret_wish_free(&rotation->wish);
     config_free(config);
     return status;
+}
+
+/* A bare number would be seconds; who types 30 means days. */
+static bool take_grace(const char *text, int64_t *seconds, struct result *why)
+{
+    if (!when_length("--grace", text, seconds, why)) {
+        return false;
+    }
+    return *seconds == 0 || text[strspn(text, "0123456789 ")] != '\0' ||
+           result_fail(why, "--grace %.40s has no unit: 30d are days, 12h hours, 90s seconds",
+                       text);
 }
 
 int secret_rotate(struct ctl *ctl, int argc, char **argv)
@@ -231,7 +249,7 @@ int secret_rotate(struct ctl *ctl, int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    if (!when_length("--grace", grace != NULL ? grace : GRACE_DEFAULT, &rotation.grace_s, &why)) {
+    if (!take_grace(grace != NULL ? grace : GRACE_DEFAULT, &rotation.grace_s, &why)) {
         return ctl_wrong_use(ctl, "secret", "%s", why.text);
     }
     status = secret_wish_check(ctl, wish, NULL);

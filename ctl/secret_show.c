@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "ctl/when.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VERSIONS_SHOWN 3
 
@@ -16,7 +18,18 @@ struct view {
     struct key_list list;
     struct key_usage_report report;
     int64_t now_s;
+    bool lost; /* there is no ring file, where there was one */
 };
+
+static void warn_of_lost_ring(struct ctl *ctl, const char *ring_file, struct view *view)
+{
+    struct result why = RESULT_INIT;
+    bool missing = access(ring_file, F_OK) != 0 && errno == ENOENT;
+    view->lost = missing && !secret_check_lost(ring_file, &view->report, "", &why);
+    if (view->lost) {
+        ctl_warn(ctl, "%s", why.text);
+    }
+}
 
 /* CTL_DONE, or the exit status after a line on err; free with close_view in both cases. */
 static int open_view(struct ctl *ctl, struct view *view)
@@ -28,10 +41,11 @@ static int open_view(struct ctl *ctl, struct view *view)
         return CTL_FAILED;
     }
     const struct keyring_sources sources = ctl_sources(config);
-    int status = keyring_read_sources(&sources, &view->list, &why) ? CTL_DONE
-                                                                   : ctl_fail(ctl, "%s", why.text);
+    int status =
+        keyring_read_sources(&sources, &view->list, &why) ? CTL_DONE : ctl_fail_why(ctl, &why);
     if (status == CTL_DONE) {
         secret_read_use(ctl, config, &view->report);
+        warn_of_lost_ring(ctl, config->secrets.keyring, view);
     }
     config_free(config);
     return status;
@@ -173,7 +187,9 @@ static void list_table(FILE *out, const struct view *view)
 {
     int width = 2;
     if (view->list.n == 0) {
-        fputs("there is no key; make one: sigpostctl secret init\n", out);
+        fputs(view->lost ? "there is no key\n"
+                         : "there is no key; make one: sigpostctl secret init\n",
+              out);
         return;
     }
     for (size_t i = 0; i < view->list.n; i++) {

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <string.h>
 
 /* More than one request in so many still uses the key: ask for --force. */
 #define FORCE_ONE_IN 100
@@ -20,7 +21,7 @@ void secret_read_use(struct ctl *ctl, const struct config *config, struct key_us
         return; /* nothing can be there */
     }
     if (!key_usage_read(path, clock_wall_s(), report, &why)) {
-        ctl_warn(ctl, "who uses the keys is not known: %s", why.text);
+        ctl_warn(ctl, "who uses the keys is not known: %s%s", why.text, ctl_remedy(&why));
     }
 }
 
@@ -37,6 +38,22 @@ const char *secret_share(uint64_t part, uint64_t whole, char out[SECRET_SHARE_MA
         snprintf(out, SECRET_SHARE_MAX, "%.1f %%", percent > 99.9 ? 99.9 : percent);
     }
     return out;
+}
+
+bool secret_check_lost(const char *ring_file, const struct key_usage_report *report,
+                       const char *more, struct result *why)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        const char *id = report->keys[i].id;
+        if (strcmp(id, "env") != 0 && strcmp(id, "file") != 0) {
+            return result_fail(
+                why,
+                "the ring file %.250s is missing, though requests were verified with "
+                "its key %s: restore it from the backup first (docs/rotation.md)%s",
+                ring_file, id, more);
+        }
+    }
+    return true;
 }
 
 bool secret_check_use(struct ctl *ctl, const struct key_usage_report *report, const char *id,

@@ -15,8 +15,8 @@
  * a sentence that begins with `name` ("--grace"). */
 bool when_length(const char *name, const char *text, int64_t *seconds, struct result *why);
 
-/* "2026-12-31", "2026-12-31T12:00:00Z", "now", or a length from now on: Unix seconds. A point that
- * is past is refused. */
+/* "2026-12-31" (its first second), "2026-12-31T12:00:00Z", "now", or a length from now on: Unix
+ * seconds. A point that is past is refused. */
 bool when_point(const char *name, const char *text, int64_t now_s, int64_t *at, struct result *why);
 
 #define WHEN_TEXT_MAX 32

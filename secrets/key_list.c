@@ -239,7 +239,8 @@ static bool check_new(const struct key_list *list, const struct key_entry *entry
         }
     }
     if (list->n >= KEY_LIST_MAX) {
-        return result_fail(why, "a ring holds at most %d keys", KEY_LIST_MAX);
+        return result_fail(why, "a ring holds at most %d keys; take one out that has ended",
+                           KEY_LIST_MAX);
     }
     return true;
 }

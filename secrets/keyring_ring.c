@@ -32,6 +32,12 @@ static bool add_single(struct key_list *list, const char *id, const struct key_e
                            "the key, or make the secrets the same",
                            ring_file != NULL ? ring_file : "the ring", id, source);
     }
+    if (list->n >= KEY_LIST_MAX) {
+        return result_fail(why,
+                           "%.150s: a ring holds at most %d keys, and this is one more; take it "
+                           "away, or a key that has ended out of %.150s",
+                           source, KEY_LIST_MAX, ring_file != NULL ? ring_file : "the ring");
+    }
     if (key_list_add(list, slice_of(id), slice_make(single->secret, single->secret_len), &said) ==
         NULL) {
         return result_fail(why, "%.200s: %.250s", source, said.text);

@@ -271,3 +271,59 @@ def test_a_stopped_gateway_is_waited_for_and_said(house):
         gateway.process.send(signal.SIGCONT)
     assert "has not taken it within 5 s" in said
     assert len(tool.keys()) == 2
+
+
+def failing_sync(which):
+    return ["strace", "-f", "-o", "/dev/null", "-e", f"inject=fsync:error=EIO:when={which}"]
+
+
+@pytest.mark.skipif(SANITIZED, reason="strace and sanitizers do not go together")
+def test_a_write_that_fails_says_what_has_become_of_the_ring(house):
+    """The first sync is that of the new file, the second that of the directory it is renamed in."""
+    gateway, tool = start(house)
+    ring = gateway.state / "keyring.cfg"
+    for verb in (["add"], ["rotate"], ["revoke", "first", "--force"]):
+        before = ring.read_bytes()
+        said = tool.refused("secret", *verb, wrap=failing_sync(1))
+        assert said.endswith(": cannot write: Input/output error; the ring is not changed\n"), said
+        assert ring.read_bytes() == before
+    said = tool.refused("secret", "add", "--id", "second", wrap=failing_sync(2))
+    assert said.endswith("; the ring is changed, but a power cut may undo it\n"), said
+    assert set(tool.keys()) == {"first", "second"}
+
+
+def test_a_lost_ring_is_not_begun_anew(house):
+    gateway, tool = start(house)
+    assert gateway.send("metrics", payload.metrics(), secret=tool.secret("first")).status == 200
+    gateway.terminate()
+    ring = gateway.state / "keyring.cfg"
+    backup = ring.read_bytes()
+    ring.unlink()
+    done = tool.run("secret", "list")
+    assert done.returncode == 0 and "is missing, though requests were verified" in done.stderr
+    assert "with its key first: restore it" in tool.refused("secret", "add")
+    assert not ring.exists()
+    ring.touch(mode=0o600)
+    ring.write_bytes(backup)
+    assert tool.run("secret", "list").stderr == ""
+    tool("secret", "add")
+
+
+def test_no_key_more_than_a_gateway_can_load(house):
+    gateway = house.gateway(start=False, secret="the-one-in-the-environment-0123456789")
+    tool = Tool(gateway)
+    keys = ",".join(
+        f'{{ id = "k{i}"; secret = "secret-of-key-{i:020}"; state = "active"; }}' for i in range(127)
+    )
+    gateway.state.mkdir(0o700)
+    ring = gateway.state / "keyring.cfg"
+    ring.touch(mode=0o600)
+    ring.write_text(f"keys = ( {keys} );\n")
+    assert "a ring holds at most 128 keys, the secret of the" in tool.refused("secret", "add")
+    gateway.start()
+    gateway.terminate()
+    del gateway.env["KOTORMODSYNC_SIGNING_SECRET"]
+    tool("secret", "add", "--id", "k127")
+    gateway.env["KOTORMODSYNC_SIGNING_SECRET"] = "the-one-in-the-environment-0123456789"
+    assert gateway.launch().process.wait(10) == 2
+    assert "take it away, or a key that has ended out of" in gateway.log()

@@ -99,7 +99,10 @@ Test(secret, add_refuses)
     cr_assert_eq(RUN("secret", "add", "--id", "env"), CTL_WRONG_USE);
     EXPECT_ERROR("environment's secret");
     cr_assert_eq(RUN("secret", "add", "--state", "activ"), CTL_WRONG_USE);
-    EXPECT_ERROR("pending, active, retiring, revoked");
+    EXPECT_ERROR("--state takes one of pending, active, revoked");
+    cr_assert_eq(RUN("secret", "add", "--state", "retiring"), CTL_WRONG_USE);
+    EXPECT_ERROR("a retiring key needs an end: make it active, then give it one with sigpostctl "
+                 "secret retire ID --at WHEN");
     cr_assert_eq(RUN("secret", "add", "--label", "a\nb"), CTL_WRONG_USE);
     cr_assert_eq(RUN("secret", "add", "--stdin", "--reveal"), CTL_WRONG_USE);
     read_ring(1);

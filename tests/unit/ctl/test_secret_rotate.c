@@ -75,7 +75,7 @@ Test(secret_rotate, an_open_grace_period_is_waited_for)
 Test(secret_rotate, the_grace_period_ends_with_its_last_second)
 {
     put_ring(KEY("first", "active", ""));
-    cr_assert_eq(RUN("secret", "rotate", "--grace", "60"), CTL_DONE);
+    cr_assert_eq(RUN("secret", "rotate", "--grace", "60s"), CTL_DONE);
     clock_fake((NOW + 60) * NS_PER_SECOND, 0);
     cr_assert_eq(RUN("secret", "rotate"), CTL_FAILED);
     clock_fake((NOW + 61) * NS_PER_SECOND, 0);
@@ -175,23 +175,28 @@ Test(secret_rotate, a_clock_that_is_behind_is_not_believed)
     cr_assert_eq(RUN("secret", "rotate", "--force"), CTL_DONE);
 }
 
-Test(secret_rotate, a_full_ring_lets_the_oldest_ended_key_go)
+/* A ring of n keys k0, k1, ... with secrets secret-number-00000000 and so on: all active but
+ * number 5, which is revoked and the younger one, and number 6, which is revoked. */
+static void put_many(int n)
 {
     char *text = malloc(40000);
-    size_t len = 0;
-    for (int i = 0; i < KEY_LIST_MAX; i++) {
+    size_t len = (size_t)snprintf(text, 40000, "keys = ( ");
+    for (int i = 0; i < n; i++) {
         len += (size_t)snprintf(
             text + len, 40000 - len,
             "%s{ id = \"k%d\"; secret = \"secret-number-%08d\"; state = \"%s\"; "
             "created = \"2024-01-%02d\"; }",
             i == 0 ? "" : ", ", i, i, i == 5 || i == 6 ? "revoked" : "active", i == 5 ? 20 : 10);
     }
-    char *whole = malloc(len + 40);
-    snprintf(whole, len + 40, "keys = ( %s );\n", text);
+    snprintf(text + len, 40000 - len, " );\n");
     put_key();
-    put_file(ring_file, 0600, whole);
+    put_file(ring_file, 0600, text);
     free(text);
-    free(whole);
+}
+
+Test(secret_rotate, a_full_ring_lets_the_oldest_ended_key_go)
+{
+    put_many(KEY_LIST_MAX);
     cr_assert_eq(RUN("secret", "rotate", "--id", "n1"), CTL_DONE, "%s", errors);
     EXPECT_OUTPUT("key k6, which had ended, is gone: a ring holds 128 keys\n");
     /* Dropping the key that revokes the environment's secret would let that one in again. */
@@ -203,7 +208,76 @@ Test(secret_rotate, a_full_ring_lets_the_oldest_ended_key_go)
     EXPECT_OUTPUT("key k5, which had ended, is gone");
     read_ring(KEY_LIST_MAX);
     cr_assert_eq(RUN("secret", "rotate", "--id", "n3", "--force"), CTL_FAILED);
-    EXPECT_ERROR("a ring holds at most 128 keys");
+    EXPECT_ERROR("a ring holds at most 128 keys; revoke or retire one that nobody uses (sigpostctl "
+                 "secret list): one that has ended makes room");
+}
+
+/* A gateway with more keys than a ring holds would not start. */
+Test(secret_rotate, a_secret_outside_the_ring_takes_a_place)
+{
+    char file[300];
+    char config[900];
+    char *environment[] = {(char[]){"KOTORMODSYNC_SIGNING_SECRET=another-secret-of-the-tests-99"},
+                           NULL};
+    const char *const add[] = {"secret", "add", "--id", "n1", NULL};
+    const char *const import[] = {"secret", "import", "-", "--id", "was-env", NULL};
+    put_many(KEY_LIST_MAX - 1);
+    cr_assert_eq(run_words("", environment, add), CTL_DONE, "%s", errors);
+    EXPECT_OUTPUT("key k6, which had ended, is gone");
+    read_ring(KEY_LIST_MAX - 1);
+    cr_assert_eq(run_words("another-secret-of-the-tests-99", environment, import), CTL_DONE,
+                 "it has its place already: %s", errors);
+    read_ring(KEY_LIST_MAX);
+
+    put_many(KEY_LIST_MAX - 1);
+    snprintf(file, sizeof(file), "%s/one", dir);
+    put_file(file, 0644, SECRET);
+    snprintf(config, sizeof(config),
+             "state = { dir = \"%s/state\"; }; secrets = { secret_file = \"%s\"; };", dir, file);
+    put_file(config_file, 0644, config);
+    cr_assert_eq(run_words("", environment, add), CTL_DONE, "%s", errors);
+    EXPECT_OUTPUT("key k6, which had ended, is gone");
+    EXPECT_OUTPUT("key k5, which had ended, is gone");
+    read_ring(KEY_LIST_MAX - 2);
+    char *before = ring_text();
+    const char *const more[] = {"secret", "add", "--id", "n2", NULL};
+    cr_assert_eq(run_words("", environment, more), CTL_FAILED);
+    EXPECT_ERROR("a ring holds at most 128 keys, the secret of the environment or the secret file "
+                 "counted; revoke or retire one that nobody uses");
+    char *after = ring_text();
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+    cr_assert_eq(run_words("", environment, (const char *const[]){"secret", "list", NULL}),
+                 CTL_DONE, "what the tool left is a ring that can be loaded: %s", errors);
+}
+
+Test(secret_rotate, a_lost_ring_is_not_begun_anew)
+{
+    char state[300];
+    snprintf(state, sizeof(state), "%s/state", dir);
+    cr_assert_eq(mkdir(state, 0700), 0);
+    put_use("env", NULL, 1, NOW - 100);
+    cr_assert_eq(RUN("secret", "list"), CTL_DONE);
+    cr_assert_str_empty(errors, "a secret of the environment needs no ring: %s", errors);
+    put_use("2023-11", NULL, 1, NOW - 60);
+    static const char said[] = " is missing, though requests were verified with its key 2023-11: "
+                               "restore it from the backup first (docs/rotation.md)";
+    cr_assert_eq(RUN("secret", "list"), CTL_DONE);
+    cr_assert_str_eq(output, "there is no key\n");
+    EXPECT_ERROR("warning: the ring file ");
+    EXPECT_ERROR(said);
+    static const char *const verbs[] = {"add", "rotate"};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(RUN("secret", verbs[i]), CTL_FAILED);
+        EXPECT_ERROR(said);
+        EXPECT_ERROR("; to begin a new ring instead, use --force");
+        cr_assert_neq(access(ring_file, F_OK), 0);
+        cr_assert_eq(RUN("secret", verbs[i], "--force"), CTL_DONE, "%s", errors);
+        cr_assert_eq(RUN("secret", verbs[i], "--force"), CTL_DONE, "%s", errors);
+        cr_assert_eq(unlink(ring_file), 0);
+    }
+    cr_assert_eq(RUN("secret", "init"), CTL_DONE, "it says what it does: %s", errors);
 }
 
 Test(secret_rotate, ids_of_one_day_never_come_twice)
@@ -219,6 +293,8 @@ Test(secret_rotate, wrong_use)
     put_ring(KEY("a", "active", ""));
     cr_assert_eq(RUN("secret", "rotate", "--grace", "soon"), CTL_WRONG_USE);
     EXPECT_ERROR("--grace takes a length of time");
+    cr_assert_eq(RUN("secret", "rotate", "--grace", "30"), CTL_WRONG_USE);
+    EXPECT_ERROR("--grace 30 has no unit: 30d are days, 12h hours, 90s seconds");
     cr_assert_eq(RUN("secret", "rotate", "a"), CTL_WRONG_USE);
     cr_assert_eq(RUN("secret", "rotate", "--id", "env"), CTL_WRONG_USE);
     cr_assert_eq(RUN("secret", "rotate", "--id", "a b"), CTL_WRONG_USE);

@@ -347,6 +347,27 @@ Test(keyring, equal_single_secrets_are_one_key)
     cr_assert(matched("env"));
 }
 
+Test(keyring, a_single_secret_too_many)
+{
+    struct key_list list = {0};
+    char id[16];
+    char secret[32];
+    for (int i = 0; i < KEY_LIST_MAX; i++) {
+        snprintf(id, sizeof(id), "k%d", i);
+        snprintf(secret, sizeof(secret), "secret-%020d", i);
+        cr_assert_not_null(key_list_add(&list, slice_of(id), slice_of(secret), &why));
+    }
+    cr_assert(keyring_file_write(in_dir("ring"), &list, &why), "%s", why.text);
+    key_list_free(&list);
+    const struct keyring_sources sources = {.ring_file = in_dir("ring"),
+                                            .signing_secret = SECRET_A};
+    cr_assert_not(open_sources(sources));
+    cr_assert_not_null(strstr(why.text, "the environment's signing secret: a ring holds at most "
+                                        "128 keys, and this is one more; take it away, or a key "
+                                        "that has ended out of "),
+                       "%s", why.text);
+}
+
 Test(keyring, the_ring_file_governs_a_secret_it_holds)
 {
     put_file(in_dir("secret"), 0444, SECRET_B);
