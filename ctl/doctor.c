@@ -3,10 +3,16 @@
 #include "ctl/doctor.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define URL_MAX 1024
+#define URL_EXAMPLE "http://localhost:8080, or https:// and its name"
 
 static const char help[] =
     "sigpostctl doctor URL [--key ID] [--ca-file FILE] [--json]   look for what is wrong\n"
@@ -22,7 +28,9 @@ static const char help[] =
     "                           them; run it as root or as the gateway's user\n"
     "  reach, clock, export     the gateway answers, the clocks agree, a signed empty export is\n"
     "                           answered 200\n"
-    "  ready, auth, collector   what the gateway says of itself\n"
+    "  ready, auth, delivery    what the gateway says of itself: whether it takes data, whether\n"
+    "                           unsigned requests are refused, whether each destination takes its\n"
+    "                           data\n"
     "Nothing is stored or changed. Exit status: 0 nothing to mend, 1 something, 2 wrong use.\n";
 
 void doctor_add(struct doctor *doctor, const char *name, enum doctor_state state,
@@ -95,14 +103,50 @@ static int examine(struct ctl *ctl, struct doctor *doctor, bool json)
     return status != CTL_DONE || is_well(doctor) ? status : CTL_FAILED;
 }
 
-/* The URL without slashes at its end; NULL when it is none. The caller frees it. */
-static char *base_of(const char *url)
+/* Does not say the URL again where it may hold a password. */
+static bool check_url(const char *url, struct result *why)
 {
     bool http = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
     const char *host = http ? strstr(url, "://") + 3 : "";
-    if (host[0] == '\0' || host[0] == '/' || strpbrk(url, "?#@ ") != NULL || strlen(url) > 1024) {
-        return NULL;
+    if (strchr(url, '@') != NULL) {
+        return result_fail(why, "a user name or a password in the URL is not accepted, since no "
+                                "client sends one: leave out what is before the @, and that");
     }
+    if (!http) {
+        return result_fail(why, "the URL \"%.200s\" does not begin with http:// or https://", url);
+    }
+    if (host[0] == '\0' || strchr("/:?#", host[0]) != NULL) {
+        return result_fail(why, "the URL \"%.200s\" names no host: " URL_EXAMPLE, url);
+    }
+    if (strpbrk(url, "?# ") != NULL) {
+        return result_fail(why, "the URL \"%.200s\" has a %s, which is not accepted: " URL_EXAMPLE,
+                           url,
+                           strchr(url, ' ') != NULL   ? "blank"
+                           : strchr(url, '?') != NULL ? "query"
+                                                      : "fragment");
+    }
+    return strlen(url) <= URL_MAX || result_fail(why, "the URL has more than %d bytes", URL_MAX);
+}
+
+static bool check_ca_file(const char *path, struct result *why)
+{
+    char byte;
+    /* O_NONBLOCK: a FIFO that nobody writes must not hang us. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t got = fd >= 0 ? read(fd, &byte, 1) : -1;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (got < 0) {
+        return result_fail_errno(why, error, "--ca-file %.400s: cannot read", path);
+    }
+    return got > 0 || result_fail(why, "--ca-file %.400s: is empty", path);
+}
+
+/* The URL without slashes at its end; NULL when out of memory. The caller frees it. */
+static char *base_of(const char *url)
+{
     char *base = strdup(url);
     for (size_t len = base != NULL ? strlen(base) : 0; len != 0 && base[len - 1] == '/'; len--) {
         base[len - 1] = '\0';
@@ -113,6 +157,7 @@ static char *base_of(const char *url)
 int ctl_doctor(struct ctl *ctl, int argc, char **argv)
 {
     struct doctor doctor = {.n = 0};
+    struct result why = RESULT_INIT;
     const char *url[1];
     size_t n_rest;
     bool json = false;
@@ -123,11 +168,16 @@ int ctl_doctor(struct ctl *ctl, int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    char *base = n_rest == 1 ? base_of(url[0]) : NULL;
+    if (n_rest == 0) {
+        return ctl_wrong_use(ctl, "doctor", "the gateway's URL is missing: " URL_EXAMPLE);
+    }
+    if (!check_url(url[0], &why) ||
+        (doctor.ca_file != NULL && !check_ca_file(doctor.ca_file, &why))) {
+        return ctl_wrong_use(ctl, "doctor", "%s", why.text);
+    }
+    char *base = base_of(url[0]);
     if (base == NULL) {
-        return ctl_wrong_use(ctl, "doctor",
-                             "the gateway's URL is missing or no URL: http://localhost:8080, or "
-                             "https:// and its name, without a query");
+        return ctl_fail(ctl, "out of memory");
     }
     struct config *config = ctl_config(ctl);
     doctor.config = config;

@@ -27,6 +27,40 @@ static bool ask(const struct doctor *doctor, const char *path, struct http_answe
     return http_call(&call, answer, why);
 }
 
+/* --- reach ------------------------------------------------------------------------------------ */
+
+static const char *remedy_of_failure(enum http_failure failure, bool ca_file)
+{
+    switch (failure) {
+    case HTTP_NO_TLS:
+        return "is TLS spoken at this port? If not, try http://";
+    case HTTP_NO_HTTP:
+        return "if TLS is spoken at this port, try https://; else look at what listens there";
+    case HTTP_UNKNOWN_AUTHORITY:
+        return ca_file ? "--ca-file must name the certificate of the authority that signed the "
+                         "server's, or that one itself where it is self-signed"
+                       : "if it is signed by an authority of your own, or by itself, name that "
+                         "certificate with --ca-file FILE";
+    case HTTP_OTHER_NAME:
+        return "use a name that the certificate is for, or give the server one for this name";
+    case HTTP_OUT_OF_DATE:
+        return "renew the certificate, or set the clock of this machine if that is what is wrong";
+    case HTTP_NO_AUTHORITIES:
+        return ca_file ? "--ca-file takes a file of certificates in PEM form"
+                       : "install the package ca-certificates, or name a file with --ca-file FILE";
+    case HTTP_UNREACHED:
+        break;
+    }
+    return "is the gateway running, and is this its address?";
+}
+
+static void add_failure(struct doctor *doctor, const char *name, enum http_failure failure,
+                        const struct result *why)
+{
+    doctor_add(doctor, name, DOCTOR_FIX, "%s: %s; %s", doctor->base, why->text,
+               remedy_of_failure(failure, doctor->ca_file != NULL));
+}
+
 /* --- clock ------------------------------------------------------------------------------------ */
 
 /* The server's second began somewhere between sending and arrival: half of the way is the guess,
@@ -76,6 +110,9 @@ static const char *remedy_of(int status)
     switch (status) {
     case 401:
         return "if this is about the timestamp, set the clock; else the proxy takes headers away";
+    case 400:
+        return "something changes the request on the way; or TLS is spoken at this port: try "
+               "https://";
     case 403:
         return "the key here is not one of the gateway's: give both the same configuration and "
                "secrets (sigpostctl secret list)";
@@ -147,7 +184,8 @@ static void try_export(struct doctor *doctor)
     struct result why = RESULT_INIT;
     struct http_answer answer;
     if (doctor->keys.reader == NULL) {
-        doctor_add(doctor, "export", DOCTOR_SKIPPED, "there is no key to sign with");
+        doctor_add(doctor, "export", DOCTOR_SKIPPED,
+                   "the keys cannot be read here (see keyring): there is none to sign with");
         return;
     }
     if (!sign_export(doctor, headers, key, &why)) {
@@ -164,7 +202,7 @@ static void try_export(struct doctor *doctor)
     if (http_call(&call, &answer, &why)) {
         judge_export(doctor, &answer, key);
     } else {
-        doctor_add(doctor, "export", DOCTOR_FIX, "%s", why.text);
+        add_failure(doctor, "export", answer.failure, &why);
     }
     http_answer_free(&answer);
 }
@@ -206,20 +244,42 @@ static void judge_auth(struct doctor *doctor, const json_t *ready)
     }
 }
 
-static void judge_collector(struct doctor *doctor, const json_t *ready)
+/* The reason of readiness is the worst one: that of a destination when nothing is worse. How those
+ * begin is what docs/operations.md goes by, too. */
+static const char *remedy_of_reason(const char *reason)
+{
+    if (strncmp(reason, "http://", 7) == 0 || strncmp(reason, "https://", 8) == 0) {
+        return "look after what answers, or should, at that address";
+    }
+    if (strstr(reason, "dead letter") != NULL) {
+        return "see sigpostctl spool dead list, then retry or drop what is there";
+    }
+    if (strncmp(reason, "the spool cannot be read", 24) == 0 ||
+        strncmp(reason, "fleet: ", 7) == 0) {
+        return "look at the spool's disk and who owns its files";
+    }
+    if (strstr(reason, ".snapshot") != NULL) {
+        return "the gateway's user must be able to write that file, and its disk have room";
+    }
+    return "the gateway's log names the destination and what is wrong with it";
+}
+
+static void judge_delivery(struct doctor *doctor, const json_t *ready)
 {
     int64_t letters = json_integer_value(json_object_get(ready, "dead_letters"));
     int64_t oldest = json_integer_value(json_object_get(ready, "spool_oldest_seconds"));
     int64_t records = json_integer_value(json_object_get(ready, "spool_records"));
+    const char *reason = json_string_value(json_object_get(ready, "reason"));
     if (!json_is_true(json_object_get(ready, "collector_ok"))) {
-        doctor_add(doctor, "collector", DOCTOR_FIX,
-                   "not reached; %" PRId64 " requests wait on disk, the oldest for %" PRId64
-                   " s: look after the collector, and at the gateway's log for its answer",
-                   records, oldest);
+        doctor_add(doctor, "delivery", DOCTOR_FIX,
+                   "a destination does not take its data (see ready); %" PRId64
+                   " requests wait on disk, the oldest for %" PRId64 " s: %s",
+                   records, oldest, remedy_of_reason(reason != NULL ? reason : ""));
     } else {
-        doctor_add(doctor, "collector", DOCTOR_GOOD,
-                   "reached; %" PRId64 " requests wait on disk, %" PRId64 " dead letters", records,
-                   letters);
+        doctor_add(doctor, "delivery", DOCTOR_GOOD,
+                   "each destination takes its data; %" PRId64 " requests wait on disk, %" PRId64
+                   " dead letters",
+                   records, letters);
     }
 }
 
@@ -232,7 +292,7 @@ static void ask_ready(struct doctor *doctor)
     if (ready != NULL) {
         judge_ready(doctor, ready);
         judge_auth(doctor, ready);
-        judge_collector(doctor, ready);
+        judge_delivery(doctor, ready);
     } else {
         doctor_add(doctor, "ready", DOCTOR_SKIPPED,
                    "%s/health/ready is not the gateway's (%s%d): behind a proxy that does not "
@@ -249,9 +309,7 @@ void doctor_ask_gateway(struct doctor *doctor)
     struct result why = RESULT_INIT;
     bool reached = ask(doctor, "/health", &answer, &why);
     if (!reached) {
-        doctor_add(doctor, "reach", DOCTOR_FIX,
-                   "%s: %s; is the gateway running, and is this its address?", doctor->base,
-                   why.text);
+        add_failure(doctor, "reach", answer.failure, &why);
     } else {
         doctor_add(doctor, "reach", DOCTOR_GOOD, "%s answers in %" PRId64 " ms", doctor->base,
                    (answer.arrived_ns - answer.sent_ns) / NS_PER_MS);

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 
 #include <curl/curl.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -85,6 +86,40 @@ static void set_options(CURL *curl, const struct http_call *call, struct http_an
     }
 }
 
+/* `verified` is OpenSSL's verdict on the chain. libcurl looks at the names first where the
+ * handshake went well, and leaves "unspecified" then. */
+static enum http_failure judge_certificate(long verified)
+{
+    if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID) {
+        return HTTP_OUT_OF_DATE;
+    }
+    return verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED ? HTTP_OTHER_NAME
+                                                                       : HTTP_UNKNOWN_AUTHORITY;
+}
+
+static enum http_failure judge_failure(CURL *curl, CURLcode code, const char *url)
+{
+    long verified = 0;
+    bool tls = strncmp(url, "https://", 8) == 0;
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verified);
+        return judge_certificate(verified);
+    case CURLE_SSL_CACERT_BADFILE:
+        return HTTP_NO_AUTHORITIES;
+    case CURLE_SSL_CONNECT_ERROR:
+        return HTTP_NO_TLS;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* libcurl's word for an answer that begins like no HTTP */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return tls ? HTTP_UNREACHED : HTTP_NO_HTTP;
+    default:
+        return HTTP_UNREACHED;
+    }
+}
+
 bool http_call(const struct http_call *call, struct http_answer *answer, struct result *why)
 {
     char error[CURL_ERROR_SIZE] = "";
@@ -103,6 +138,7 @@ bool http_call(const struct http_call *call, struct http_answer *answer, struct 
     answer->status = (int)status;
     bool ok = code == CURLE_OK && status != 0;
     if (!ok) {
+        answer->failure = judge_failure(curl, code, call->url);
         result_fail(why, "%s", error[0] != '\0' ? error : curl_easy_strerror(code));
     }
     curl_easy_cleanup(curl);

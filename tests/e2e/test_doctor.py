@@ -1,18 +1,23 @@
 """sigpostctl doctor against running gateways: all is well, and each line made to fail."""
 
+import contextlib
 import http.server
 import json
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from harness import payload, wire
-from harness.gateway import clock_from
+from harness.gateway import Gateway, clock_from
 from harness.process import BIN, free_port, wait_until
 from harness.signing import signed
+from harness.sink import Sink
 from harness.tls import Certificate
+from harness.tool import Tool
 
 
 def run(gateway, url=None, *words, secret=None):
@@ -54,8 +59,9 @@ def only_these_are_wrong(checks, *names):
     assert {name for name, (state, _) in checks.items() if state == "fix"} == set(names), checks
 
 
+FAST = {"batch_age": "50ms", "retry_initial": "50ms", "retry_max": "200ms"}
 NOBODY = {"export": {"destinations": [{"type": "otlp", "url": f"http://127.0.0.1:{free_port()}"}]}}
-NAMES = ["keyring", "state", "spool", "reach", "clock", "export", "ready", "auth", "collector"]
+NAMES = ["keyring", "state", "spool", "reach", "clock", "export", "ready", "auth", "delivery"]
 
 
 def test_all_is_well(house):
@@ -94,9 +100,39 @@ def test_the_collector_is_down(house):
     assert gateway.send("metrics", payload.metrics()).status == 200
     wait_until(lambda: not gateway.health()["collector_ok"], 20, "the failure to be noticed")
     checks = doctor(gateway)
-    only_these_are_wrong(checks, "ready", "collector")
-    expect(checks, "collector", "fix", "not reached; 1 requests wait on disk")
+    only_these_are_wrong(checks, "ready", "delivery")
+    expect(checks, "delivery", "fix", "1 requests wait on disk", "at that address")
     expect(checks, "export", "ok")
+
+
+def test_the_embedded_destination_alone(house):
+    """The embedded destination alone, with a snapshot that can be written, and with one that
+    cannot: a directory is in the way of the new file."""
+    gateway = house.gateway({"export": {"destinations": [{"type": "fleet"}]}})
+    checks = doctor(gateway)
+    only_these_are_wrong(checks)
+    expect(checks, "delivery", "ok", "each destination takes its data")
+    (gateway.state / "fleet.snapshot.tmp").mkdir()
+    assert gateway.send("metrics", payload.metrics()).status == 200
+    wait_until(lambda: not gateway.health()["collector_ok"], 30, "the failure to be noticed")
+    checks = doctor(gateway)
+    only_these_are_wrong(checks, "ready", "delivery")
+    expect(checks, "ready", "fix", "fleet.snapshot")
+    expect(checks, "delivery", "fix", "must be able to write that file")
+    assert "collector" not in checks["delivery"][1] and "reached" not in checks["delivery"][1]
+
+
+def test_the_dead_letter_directory_is_full(house):
+    with contextlib.closing(Sink(lambda path, body: 400)) as sink:
+        export = {**FAST, "destinations": [{"type": "otlp", "url": sink.url}]}
+        gateway = house.gateway({"export": {**export, "dead_letters_max": "1KiB"}})
+        body = payload.metrics(attributes={"filler": "x" * 2000})
+        assert gateway.send("metrics", body).status == 200
+        wait_until(lambda: not gateway.health()["collector_ok"], 20, "the letter to find no room")
+        checks = doctor(gateway)
+    only_these_are_wrong(checks, "ready", "delivery")
+    expect(checks, "delivery", "fix", "a destination does not take its data", "spool dead list")
+    assert "reached" not in checks["delivery"][1]
 
 
 def test_the_spool_is_full(house):
@@ -128,7 +164,7 @@ def test_modes_that_let_others_in(house):
     ring.chmod(0o644)
     checks = doctor(gateway)
     expect(checks, "keyring", "fix", f"chmod 600 {ring}")
-    expect(checks, "export", "skip", "no key to sign with")
+    expect(checks, "export", "skip", "the keys cannot be read here")
 
 
 def test_a_spool_that_cannot_be_written(house):
@@ -249,18 +285,120 @@ def test_a_proxy_that_redirects_or_has_no_upstream(house, proxy_to):
         expect(checks, "export", "fix", f"answered {status}", word)
 
 
-def test_https(house, proxy_to, tmp_path):
-    certificate = Certificate(tmp_path)
+def spoken_with(certificate):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate.file, certificate.key)
+    return tls
+
+
+def test_https(house, proxy_to, tmp_path):
+    certificate = Certificate(tmp_path)
     gateway = house.gateway()
-    url = f"https://localhost:{proxy_to(gateway, tls=tls).port}"
+    url = f"https://localhost:{proxy_to(gateway, tls=spoken_with(certificate)).port}"
     checks = doctor(gateway, url, "--ca-file", str(certificate.file))
     only_these_are_wrong(checks)
     expect(checks, "export", "ok")
     checks = doctor(gateway, url)
     only_these_are_wrong(checks, "reach")
-    expect(checks, "reach", "fix", "certificate")
+    expect(checks, "reach", "fix", "certificate", "with --ca-file FILE")
+    (tmp_path / "other").mkdir()
+    other = Certificate(tmp_path / "other")
+    checks = doctor(gateway, url, "--ca-file", str(other.file))
+    expect(checks, "reach", "fix", "certificate", "--ca-file must name the certificate")
+
+
+@pytest.mark.parametrize(
+    "names, later, word",
+    [
+        ("DNS:telemetry.example", 0, "use a name that the certificate is for"),
+        ("DNS:localhost", 10 * 86400, "renew the certificate"),
+    ],
+)
+def test_a_certificate_that_is_not_good_here(house, proxy_to, tmp_path, names, later, word):
+    gateway = house.gateway()
+    proxy = proxy_to(gateway, tls=spoken_with(certificate := Certificate(tmp_path, names)))
+    words = [f"https://localhost:{proxy.port}", "--ca-file", certificate.file]
+    done = subprocess.run(
+        [BIN / "sigpostctl", "-c", gateway.config_path, "doctor", "--json", *words],
+        env={**gateway.environment(), **clock_from(int(time.time()) + later)},
+        capture_output=True,
+        text=True,
+    )
+    checks = by_name(json.loads(done.stdout))
+    only_these_are_wrong(checks, "reach")
+    expect(checks, "reach", "fix", word)
+
+
+def test_the_wrong_scheme(house, proxy_to, tmp_path):
+    gateway = house.gateway()
+    checks = doctor(gateway, f"https://127.0.0.1:{gateway.port}")
+    only_these_are_wrong(checks, "reach")
+    expect(checks, "reach", "fix", "try http://")
+    proxy = proxy_to(gateway, tls=spoken_with(Certificate(tmp_path)))
+    checks = doctor(gateway, f"http://localhost:{proxy.port}")
+    only_these_are_wrong(checks, "reach")
+    expect(checks, "reach", "fix", "try https://")
+
+
+def test_what_a_tls_port_says_to_plain_http(house, proxy_to):
+    """Some proxies answer: 400, the plain HTTP request was sent to an HTTPS port."""
+    gateway = house.gateway()
+    checks = doctor(gateway, f"http://127.0.0.1:{proxy_to(gateway, status=400).port}")
+    expect(checks, "export", "fix", "answered 400", "try https://")
+
+
+def test_a_ca_file_that_cannot_be_used(house, tmp_path):
+    gateway = house.gateway()
+    url = f"https://127.0.0.1:{gateway.port}"
+    (tmp_path / "empty").touch()
+    for file, word in (
+        (tmp_path / "none", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "empty", "is empty"),
+    ):
+        done = run(gateway, url, "--ca-file", str(file))
+        assert (done.returncode, done.stdout) == (2, ""), done.stdout
+        assert f"--ca-file {file}: " in done.stderr and word in done.stderr
+    text = tmp_path / "text"
+    text.write_text("no certificate\n")
+    checks = doctor(gateway, url, "--ca-file", str(text))
+    expect(checks, "reach", "fix", "certificates in PEM form")
+
+
+@pytest.fixture
+def open_path():
+    """A directory that everybody may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def test_as_somebody_else(open_path, request):
+    """Neither root nor the gateway's user: what is to be done is said, and nothing untrue."""
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*argv, BIN / "sigpostctl", "--version"], capture_output=True).returncode:
+        pytest.skip("only root can become somebody else, who must be able to run the tool")
+    open_path.chmod(0o755)
+    gateway = Gateway(open_path / "sigpost")
+    request.addfinalizer(gateway.close)
+    gateway.start()
+    Tool(gateway)("secret", "init")
+    words = [BIN / "sigpostctl", "-c", gateway.config_path, "doctor", "--json"]
+    done = subprocess.run(
+        [*argv, *words, f"http://127.0.0.1:{gateway.port}"],
+        env=gateway.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    checks = by_name(json.loads(done.stdout))
+    only_these_are_wrong(checks, "keyring", "spool")
+    for name in ("keyring", "spool"):
+        expect(checks, name, "fix", "Permission denied; run it as root or as the gateway's user")
+    expect(checks, "export", "skip", "the keys cannot be read here")
+    for verb in ("list", "add", "rotate"):
+        done = Tool(gateway).run("secret", verb, wrap=argv)
+        assert done.returncode == 1
+        assert "Permission denied; run it as root or as the gateway's user" in done.stderr
 
 
 @pytest.mark.heavy

@@ -1,17 +1,17 @@
-"""A certificate for localhost that nobody but the test trusts."""
+"""A certificate, mostly for localhost, that nobody but the test trusts."""
 
 import ssl
 import subprocess
 
 
 class Certificate:
-    def __init__(self, directory):
+    def __init__(self, directory, names="DNS:localhost,IP:127.0.0.1"):
         self.file, self.key = directory / "cert.pem", directory / "key.pem"
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
                 *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-addext", f"subjectAltName={names}"),
                 *("-keyout", self.key, "-out", self.file),
             ],
             check=True,

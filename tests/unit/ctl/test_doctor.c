@@ -87,6 +87,33 @@ Test(doctor, keys_that_ended)
     EXPECT_OUTPUT("sigpostctl secret add");
 }
 
+/* Who may read neither ring nor spool is told what to do, and not that there is no key. */
+Test(doctor, as_somebody_else)
+{
+    char spool[320];
+    snprintf(spool, sizeof(spool), "%s/spool", state);
+    cr_assert_eq(mkdir(spool, 0700), 0);
+    cr_assert_eq(chmod(dir, 0755), 0);
+    cr_assert_eq(chmod(state, geteuid() == 0 ? 0700 : 0000), 0);
+    if (geteuid() == 0) {
+        cr_assert_eq(seteuid(65534), 0);
+    }
+    doctor();
+    EXPECT_OUTPUT("keyring.cfg: cannot open: Permission denied; run it as root or as the gateway's "
+                  "user\n");
+    EXPECT_OUTPUT("/spool: Permission denied; run it as root or as the gateway's user\n");
+    static const char *const verbs[] = {"list", "add", "rotate"};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        cr_assert_eq(RUN("secret", verbs[i]), CTL_FAILED, "%s", verbs[i]);
+        EXPECT_ERROR("Permission denied; run it as root or as the gateway's user");
+    }
+    EXPECT_ERROR("; the ring is not changed\n");
+    if (getuid() == 0) {
+        cr_assert_eq(seteuid(0), 0);
+    }
+    cr_assert_eq(chmod(state, 0700), 0);
+}
+
 Test(doctor, json)
 {
     cr_assert_eq(RUN("doctor", "--json", NOWHERE "/"), CTL_FAILED);
@@ -105,13 +132,25 @@ Test(doctor, json)
 
 Test(doctor, used_wrongly)
 {
-    static const char *const urls[] = {"localhost:8080", "ftp://h",     "http://",
-                                       "http:///x",      "http://h/?x", "http://u@h/",
-                                       "http://h#",      "http://h x",  "https://"};
+    static const char *const urls[][2] = {
+        {"localhost:8080", "the URL \"localhost:8080\" does not begin with http:// or https://"},
+        {"ftp://h", "does not begin with http:// or https://"},
+        {"http://", "names no host: http://localhost:8080, or"},
+        {"http:///x", "names no host"},
+        {"http://:8080", "names no host"},
+        {"https://", "names no host"},
+        {"http://h/?x", "has a query, which is not accepted"},
+        {"http://h#", "has a fragment, which is not accepted"},
+        {"http://h x", "has a blank, which is not accepted"},
+        {"http://u@h/", "a user name or a password in the URL is not accepted"},
+        {"http://user:pw-9@h", "leave out what is before the @"},
+    };
     cr_assert_eq(RUN("doctor"), CTL_WRONG_USE);
+    EXPECT_ERROR("the gateway's URL is missing: http://localhost:8080, or https:// and its name");
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-        cr_assert_eq(RUN("doctor", urls[i]), CTL_WRONG_USE, "%s", urls[i]);
-        EXPECT_ERROR("the gateway's URL is missing or no URL");
+        cr_assert_eq(RUN("doctor", urls[i][0]), CTL_WRONG_USE, "%s", urls[i][0]);
+        EXPECT_ERROR(urls[i][1]);
+        cr_assert_null(strstr(errors, "pw-9"), "a password is said again");
     }
     cr_assert_eq(RUN("doctor", NOWHERE, "more"), CTL_WRONG_USE);
     put_file(config_file, 0644, "nonsense");
