@@ -87,7 +87,7 @@ static bool take_header(struct curl *in, const char *text)
         return result_fail(in->why, "-H %.100s reads headers from a file; paste them instead",
                            text);
     }
-    if (name == 0 || text[name] == '\0') {
+    if (!request_is_name(slice_make(text, name)) || text[name] == '\0') {
         return result_fail(in->why, "-H \"%.100s\" is not \"Name: value\"", text);
     }
     struct slice value = slice_of(text + name + 1);
@@ -230,11 +230,7 @@ static bool take_words(struct curl *in)
 
 bool curl_command_read(struct request *request, struct result *why)
 {
-    struct curl in = {.request = request, .why = why};
-    while (in.at < request->words.n && strcmp(request->words.items[in.at], "$") == 0) {
-        in.at++;
-    }
-    in.at++; /* curl itself */
+    struct curl in = {.request = request, .why = why, .at = 1};
     if (!take_words(&in)) {
         return false;
     }

@@ -14,10 +14,10 @@ static const char help[] =
     "  --at N        as if it were Unix second N (now)\n"
     "  --json        an object: ok, verdict, status, canonical, key_id, rules, hints\n"
     "\n"
-    "Standard input is a curl command as it was typed, or header lines \"Name: value\", maybe "
-    "with\n"
-    "the request line before them. Prints the canonical string, each rule with ok, note, FAIL or "
-    "-\n"
+    "Standard input is a curl command as it was typed, also behind sudo or a pipe, or header "
+    "lines\n"
+    "\"Name: value\", maybe with the request line before them, also as curl -v shows them.\n"
+    "Prints the canonical string, each rule with ok, note, FAIL or -\n"
     "(not to be told yet), the gateway's verdict, and hints at what the client did instead.\n"
     "Exit status: 0 the gateway would believe it, 1 it would not.\n";
 

@@ -34,7 +34,7 @@ void explain_rules(const struct judgement *judgement, struct explanation *out);
  * keys anew, since a ring keeps no secrets. */
 void explain_guess(const struct judgement *judgement, struct explanation *out);
 
-/* Adds a sentence while there is room. */
+/* Adds a sentence while there is room, once: different guesses may come to the same. */
 void explain_hint(struct explanation *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -21,11 +21,18 @@ struct guess {
 
 void explain_hint(struct explanation *out, const char *format, ...)
 {
+    char text[RULE_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (size_t i = 0; i < out->n_hints; i++) {
+        if (strcmp(out->hints[i], text) == 0) {
+            return;
+        }
+    }
     if (out->n_hints < HINTS_MAX) {
-        va_list args;
-        va_start(args, format);
-        vsnprintf(out->hints[out->n_hints++], RULE_TEXT_MAX, format, args);
-        va_end(args);
+        memcpy(out->hints[out->n_hints++], text, sizeof(text));
     }
 }
 

@@ -85,8 +85,8 @@ static void check_headers(const struct judgement *in, struct explanation *out)
                         : "X-KMS-Timestamp are");
     } else if (in->headers.repeated) {
         add(out, "headers", RULE_BROKEN,
-            "a signing header came twice, or under both of its names with different values; send "
-            "each once");
+            "%.*s came twice, or with another value than under its other name; send each once",
+            SHOWN(in->headers.repeated_name));
     } else {
         add(out, "headers", RULE_GOOD, "X-KMS-Signature and X-KMS-Timestamp are there, each once");
     }

@@ -56,7 +56,9 @@ static int read_request(struct ctl *ctl, const char *noun, const char *path, str
     }
     out->one_path = path != NULL ? slice_of(path) : request->path;
     if (out->one_path.len == 0 || out->one_path.data[0] != '/') {
-        return ctl_wrong_use(ctl, noun, "--path is missing: the path as it was sent");
+        return ctl_wrong_use(ctl, noun,
+                             "--path is missing: what was read does not tell the path that was "
+                             "sent");
     }
     bool root = slice_eq_str(out->one_path, "/");
     out->paths = root ? root_paths : &out->one_path;

@@ -1,5 +1,8 @@
 /* request.h: a request as somebody pasted it on standard input: header lines, with or without the
- * request line before them, or a curl command.
+ * request line before them, or a curl command, maybe behind sudo, a pipe or other commands.
+ *
+ * Header lines may be as curl -v shows them ("> Name: value"), or as options of curl ("-H 'Name:
+ * value'").
  */
 #ifndef SIGPOST_CTL_REQUEST_H
 #define SIGPOST_CTL_REQUEST_H
@@ -31,10 +34,14 @@ void request_free(struct request *request);
 /* Appends a header; false when out of memory. The slices are borrowed. */
 bool request_add_header(struct request *request, struct slice name, struct slice value);
 
+/* Whether text can be the name of a header. */
+bool request_is_name(struct slice text);
+
 /* Cuts "/path?query#fragment" into request->path and ->query. */
 void request_set_target(struct request *request, struct slice target);
 
-/* Takes method, target and headers from the words of a curl command; request->words owns them. */
+/* Takes method, target and headers from the words of a curl command, the first of which is curl;
+ * request->words owns them. */
 bool curl_command_read(struct request *request, struct result *why);
 
 #endif

@@ -298,6 +298,10 @@ static bool take_one(struct cutter *in, bool *ended)
         in->at++;
         return take_double(in);
     }
+    if (c == '^' && line_end(in, 1) != 0) {
+        in->at += 1 + line_end(in, 1);
+        return true;
+    }
     in->at++;
     if (c == ' ' || c == '\t' || c == '\r') {
         return end_word(in);
@@ -317,7 +321,13 @@ static bool take_one(struct cutter *in, bool *ended)
 
 bool shell_words_split(struct slice text, struct shell_words *words, struct result *why)
 {
-    struct cutter in = {.text = text, .words = words, .word = BUF_INIT, .why = why};
+    size_t at = 0;
+    return shell_words_next(text, &at, words, why);
+}
+
+bool shell_words_next(struct slice text, size_t *at, struct shell_words *words, struct result *why)
+{
+    struct cutter in = {.text = text, .at = *at, .words = words, .word = BUF_INIT, .why = why};
     bool ok = true;
     bool ended = false;
     *words = (struct shell_words){NULL, 0};
@@ -325,6 +335,7 @@ bool shell_words_split(struct slice text, struct shell_words *words, struct resu
         ok = take_one(&in, &ended);
     }
     ok = ok && end_word(&in);
+    *at = in.at;
     buf_free(&in.word);
     if (!ok) {
         shell_words_free(words);

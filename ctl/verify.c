@@ -16,6 +16,20 @@ static const char help[] =
     "the first empty line. Prints \"ok key=... session=...\", or the reason and its remedy.\n"
     "`sigpostctl explain` says more.\n";
 
+/* One of the two or both; signature_parse tells them as one. */
+static void put_malformed(FILE *out, const struct signature_headers *headers)
+{
+    struct signature_headers without = *headers;
+    struct signature_claim claim;
+    without.key_id = (struct slice){NULL, 0};
+    if (signature_parse(&without, &claim) != REASON_OK) {
+        fputs("X-KMS-Signature is not 64 hex digits\n", out);
+    }
+    if (headers->key_id.data != NULL && !signature_key_id_valid(headers->key_id)) {
+        fprintf(out, "X-KMS-Key-ID is not 1 to %d of A-Z a-z 0-9 . _ -\n", SIGNATURE_KEY_ID_MAX);
+    }
+}
+
 static void put_detail(FILE *out, const struct judgement *judgement)
 {
     enum reason reason = judgement->reason;
@@ -26,7 +40,10 @@ static void put_detail(FILE *out, const struct judgement *judgement)
     } else if (reason == REASON_RETIRED_KEY) {
         fprintf(out, "it verifies with key %s\n", judgement->match.key_id.data);
     } else if (reason == REASON_INVALID_SIGNATURE && judgement->form != REASON_OK) {
-        fputs("X-KMS-Signature is not 64 hex digits, or X-KMS-Key-ID is no key id\n", out);
+        put_malformed(out, &judgement->headers);
+    } else if (reason == REASON_REPEATED_HEADER) {
+        ctl_put_text(out, judgement->headers.repeated_name);
+        fputs(" came twice, or with another value than under its other name\n", out);
     }
 }
 

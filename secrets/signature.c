@@ -63,12 +63,14 @@ static struct slice cut_blanks(struct slice value)
     return value;
 }
 
-static void take_value(struct signature_headers *headers, size_t which, struct slice value)
+static void take_value(struct signature_headers *headers, size_t which, struct slice name,
+                       struct slice value)
 {
     /* The member is found by its offset, so that the table stays one line a name. */
     struct slice *member = (struct slice *)(void *)((char *)headers + header_names[which].offset);
     unsigned bit = 1U << which;
     if ((headers->seen & bit) != 0 || (member->data != NULL && !slice_eq(*member, value))) {
+        headers->repeated_name = headers->repeated ? headers->repeated_name : name;
         headers->repeated = true;
     }
     headers->seen |= bit;
@@ -81,7 +83,7 @@ bool signature_headers_add(struct signature_headers *headers, struct slice name,
 {
     for (size_t i = 0; i < HEADER_NAMES; i++) {
         if (equals_lower(name, header_names[i].lower)) {
-            take_value(headers, i, cut_blanks(value));
+            take_value(headers, i, name, cut_blanks(value));
             return true;
         }
     }

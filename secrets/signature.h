@@ -30,7 +30,8 @@ struct signature_headers {
     struct slice version;   /* X-KMS-Client-Version or X-KMS-Version */
     struct slice build;     /* X-KMS-Build */
     bool repeated;          /* one of them came twice, or under both names with different values */
-    unsigned seen;          /* signature.c's own: which names came; starts as 0 */
+    struct slice repeated_name; /* the first of those, as it was sent */
+    unsigned seen;              /* signature.c's own: which names came; starts as 0 */
 };
 
 /* Takes one request header into `headers` (zeroed before the first); names compare without case.

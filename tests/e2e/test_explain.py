@@ -103,6 +103,32 @@ def test_a_curl_command_of_many_quotings(gateway):
     assert explain(gateway, command)["ok"]
 
 
+def test_what_curl_says_of_a_request_it_sent(gateway):
+    """`curl -v` behind a pipe: both the command and what it prints are read."""
+    headers = [word for header in signed("/v1/metrics") for word in ("-H", ": ".join(header))]
+    url = f"http://127.0.0.1:{gateway.port}/v1/metrics"
+    options = shlex.join(["-sv", *headers, "-H", "Content-Type: application/json", url])
+    command = f"echo '{{}}' | env A=b curl -d @- {options} | cat"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert "< HTTP/1.1 200" in ran.stderr, ran.stderr
+    assert "> X-KMS-Signature: " in ran.stderr
+    for text in (command, ran.stderr):
+        said = explain(gateway, text)
+        assert said["ok"] and said["canonical"].startswith("POST|/v1/metrics|")
+
+
+def test_what_cannot_be_read_is_said(gateway):
+    for text, word in (
+        ("", "nothing was read"),
+        ("wget --header='X-KMS-Timestamp: 1' http://h/v1/metrics", "only curl is read, not wget"),
+        ('{"X-KMS-Timestamp": "1"}', "line 1 is no header line"),
+        ("X-KMS-Timestamp: 1", "--path is missing"),
+    ):
+        done = ctl(gateway, "explain", text=text)
+        assert (done.returncode, done.stdout) == (2, ""), text
+        assert word in done.stderr
+
+
 def test_the_signed_query_is_found_out(gateway):
     now = int(time.time())
     path, query = "/v1/metrics", "?source=desktop"

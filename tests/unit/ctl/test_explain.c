@@ -82,7 +82,8 @@ Test(explain, every_rule_that_can_be_broken)
         {"", "1712345678", "", "FAIL  headers    X-KMS-Signature is missing"},
         {"", "", "", "FAIL  headers    X-KMS-Signature and X-KMS-Timestamp are missing"},
         {"aa", "", "", "FAIL  headers    X-KMS-Timestamp is missing"},
-        {"aa", "1712345678", "X-KMS-Session: other\n", "FAIL  headers    a signing header came"},
+        {"aa", "1712345678", "X-KMS-Session: other\n",
+         "FAIL  headers    X-KMS-Session came twice, or"},
         {"aa", "now", "", "FAIL  timestamp  \"now\" is not 1 to 12 digits: send Unix seconds"},
         {"aa", "1712345678000", "", "milliseconds? Send seconds"},
         {"aa", "now", "", "-     window     no timestamp"},
@@ -164,6 +165,28 @@ Test(explain, slips_are_guessed)
     EXPECT_OUTPUT("the secret of key k was used with a line break behind it");
     cr_assert_eq(explain("another secret, of nobody here", MESSAGE), CTL_FAILED);
     cr_assert_null(strstr(output, "hint"), "%s", output);
+}
+
+static size_t count(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        n++;
+    }
+    return n;
+}
+
+/* The path without its slash is a path of a signal, too: two guesses, one hint. */
+Test(explain, a_slash_at_the_end_is_hinted_at_once)
+{
+    char text[400];
+    snprintf(text, sizeof(text),
+             "POST /v1/metrics/ HTTP/1.1\nX-KMS-Signature: %s\nX-KMS-Timestamp: 1712345678\n"
+             "X-KMS-Session-ID: s-1\n",
+             sign(SECRET, MESSAGE));
+    cr_assert_eq(RUN_WITH(text, "explain", "--at", "1712345678"), CTL_FAILED);
+    cr_assert_eq(count(output, "hint: "), 1, "%s", output);
+    EXPECT_OUTPUT("hint: key k signed the path /v1/metrics: sign the path that is sent\n");
 }
 
 Test(explain, decoded_secrets_are_guessed)

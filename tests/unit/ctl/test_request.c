@@ -64,13 +64,29 @@ Test(request, header_lines)
         {"POST /v1/metrics?x=1#f HTTP/1.1\r\nA: b\r\n", "POST /v1/metrics?x=1|A= b"},
         {"GET / HTTP/1.0\n", "GET /"},
         {"A: b", " |A= b"},
-        {"\n", " "},
+        {"\n\n  A: b \n\tC:d\r\n\nE: f", " |A= b|C=d"},
+        {"POST /v1/metrics HTTP/2\nA: b", "POST /v1/metrics|A= b"},
+        {"* Connected to h\n> POST /a?b HTTP/1.1\r\n> A: b\r\n>C: d\n> \n< HTTP/1.1 200 OK\n",
+         "POST /a?b|A= b|C= d"},
+        {"-H 'A: b' \\\n  -H \"C: 'd'\" ^\r\n--header 'E:f'\n-HG:h\n", " |A= b|C= 'd'|E=f|G=h"},
     };
     static const char *const refused[][2] = {
-        {"A: b\nno colon\n", "line 2 is not \"Name: value\""},
-        {": value\n", "line 1 is not"},
-        {"A: b\nPOST / HTTP/1.1\n", "line 2 is not"},
-        {" HTTP/1.1\n", "line 1 is not"},
+        {"A: b\nno colon\n", "line 2 is no header line: \"no colon\"; write \"Name: value\""},
+        {": value\n", "line 1 is no header line"},
+        {"A: b\nPOST / HTTP/1.1\n", "line 2 is no header line"},
+        {" HTTP/1.1\n", "line 1 is no header line"},
+        {"A B / HTTP/1.1: x\n", "line 1 is no header line"},
+        {"A b: c\n", "line 1 is no header line: \"A b: c\""},
+        {"'A': 'c',\n", "line 1 is no header line"},
+        {"A : c\n", "line 1 is no header line"},
+        {"A: b\n-H 'C: d\n", "line 2 is no header line"},
+        {"{\"X-KMS-Signature\": \"ab\",\n", "line 1 is no header line: \"{\""},
+        {"\"X-KMS-Signature\": \"ab\",\n\"u\": \"http://h\"", "line 1 is no header line"},
+        {"X\xc3\xa4: b\n", "line 1 is no header line"},
+        {"\n", "nothing was read: standard input is to hold header lines"},
+        {" \t\r\n\n", "nothing was read"},
+        {"123456789012345678901234567890123456789012345678901234567890+more",
+         "\"123456789012345678901234567890123456789012345678901234567890...\""},
     };
     expect_all(cases, COUNT(cases));
     expect_refusals(refused, COUNT(refused));
@@ -86,7 +102,7 @@ Test(request, long_headers_are_refused)
     text[0] = 'A';
     text[1] = ':';
     text[20000] = '\n';
-    const char *const line[][2] = {{text, "line 1 is not"}};
+    const char *const line[][2] = {{text, "line 1 is longer than 16384 bytes"}};
     expect_refusals(line, 1);
     memcpy(text, "curl ", 5);
     const char *const command[][2] = {{text, "command is longer"}};
@@ -122,6 +138,16 @@ Test(request, curl_commands)
         {"curl http://h/a --next http://h/b", "GET /a"},
         {"curl http://h/a -d x | jq .", "POST /a"},
         {"curl http://h/a -H $'A: b\\'c' > out", "GET /a|A= b'c"},
+        {"cat x | curl -d @- http://h/a | jq .", "POST /a"},
+        {"echo 'a | curl b' |\n curl http://h/a", "GET /a"},
+        {"cd /tmp && sudo -u www-data curl -H A:b http://h/a; echo done", "GET /a|A=b"},
+        {"env B=c /usr/bin/curl http://h/a", "GET /a"},
+        {"B=c curl http://h/a", "GET /a"},
+        {"user@host:~$ curl http://h/a", "GET /a"},
+        {"docker exec -it x curl http://h/a", "GET /a"},
+        {"date\n# a remark\ncurl http://h/a\n", "GET /a"},
+        {"curl -X POST ^\r\n  -H \"A: b\" ^\n  http://h/a", "POST /a|A= b"},
+        {"curl http://h/^a", "GET /^a"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         if (cases[i][1] != NULL) {
@@ -142,6 +168,11 @@ Test(request, curl_commands_that_are_refused)
         {"curl http://h/a --max-time", "curl's --max-time needs a value"},
         {"curl http://h/a -H @file", "reads headers from a file"},
         {"curl http://h/a -H nonsense", "-H \"nonsense\" is not"},
+        {"curl http://h/a -H 'A b: c'", "-H \"A b: c\" is not"},
+        {"wget --header='A: b' http://h/a", "of commands only curl is read, not wget"},
+        {"cat curl\nhttp POST h/a A:b", "of commands only curl is read, not http;"},
+        {"cat x | grep curl", "line 1 is no header line: \"cat x | grep curl\""},
+        {"cat x | curl", "has no URL"},
         {"curl http://h/a -H \"X-KMS-Signature: $SIG\"", "filled in by the shell"},
         {"curl 'http://h/a", "not closed"},
     };

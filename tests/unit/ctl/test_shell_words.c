@@ -10,6 +10,25 @@
 static struct shell_words words;
 static struct result why;
 
+Test(shell_words, of_one_command_after_the_other)
+{
+    static const char *const commands[] = {"a 'b;'", "", "c", "d"};
+    struct slice text = SLICE_LIT("a 'b;' && c |\n d # e");
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        struct shell_words expected;
+        cr_assert(shell_words_split(slice_of(commands[i]), &expected, &why));
+        cr_assert(shell_words_next(text, &at, &words, &why), "%s", why.text);
+        cr_assert_eq(words.n, expected.n, "%s", commands[i]);
+        for (size_t k = 0; k < words.n; k++) {
+            cr_assert_str_eq(words.items[k], expected.items[k]);
+        }
+        shell_words_free(&words);
+        shell_words_free(&expected);
+    }
+    cr_assert_eq(at, text.len);
+}
+
 /* The words, each followed by "|". */
 static const char *split(const char *text)
 {
@@ -56,6 +75,7 @@ Test(shell_words, cuts_as_a_shell_does)
         {"a > out b 2>&1 c < in d", "a|b|c|d|"},
         {"a 2>/dev/null '2'>x 12", "a|2|12|"},
         {"a\\", "a\\|"},
+        {"a ^\n b^\r\nc '^\n' ^d e^", "a|bc|^\n|^d|e^|"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_assert_str_eq(split(cases[i][0]), cases[i][1], "%s", cases[i][0]);

@@ -140,10 +140,15 @@ Test(sign, verify_believes_what_sign_prints)
 
 Test(sign, verify_names_the_reason)
 {
-    cr_assert_eq(verify(""), CTL_FAILED);
+    cr_assert_eq(verify("Host: x\n"), CTL_FAILED);
     EXPECT_OUTPUT("missing_headers: ");
     cr_assert_eq(verify(GOOD "X-KMS-Session-ID: other\n"), CTL_FAILED);
     EXPECT_OUTPUT("repeated_header: ");
+    EXPECT_OUTPUT(
+        "\nX-KMS-Session-ID came twice, or with another value than under its other name\n");
+    cr_assert_eq(verify(GOOD "x-kms-key-id: k\nA: b\nx-kms-key-id: k\nX-KMS-Timestamp: 1\n"),
+                 CTL_FAILED);
+    EXPECT_OUTPUT("\nx-kms-key-id came twice");
     cr_assert_eq(verify(HEADERS(MAC_PLAIN, "now", "")), CTL_FAILED);
     EXPECT_OUTPUT("invalid_timestamp: ");
     cr_assert_eq(verify(HEADERS(MAC_PLAIN, "1712345678", "X-KMS-Session: a|b\n")), CTL_FAILED);
@@ -151,7 +156,13 @@ Test(sign, verify_names_the_reason)
     cr_assert_eq(verify(HEADERS(MAC_SESSION, "1712345678", "")), CTL_FAILED);
     EXPECT_OUTPUT("invalid_signature: the signature is not valid. Sign POST|");
     cr_assert_eq(verify(HEADERS("abc", "1712345678", "")), CTL_FAILED);
-    EXPECT_OUTPUT("is not 64 hex digits");
+    EXPECT_OUTPUT("\nX-KMS-Signature is not 64 hex digits\n");
+    cr_assert_null(strstr(output, "X-KMS-Key-ID"), "%s", output);
+    cr_assert_eq(verify(GOOD "X-KMS-Key-ID: a b\n"), CTL_FAILED);
+    EXPECT_OUTPUT("\nX-KMS-Key-ID is not 1 to 64 of A-Z a-z 0-9 . _ -\n");
+    cr_assert_null(strstr(output, "is not 64 hex digits"), "%s", output);
+    cr_assert_eq(verify(HEADERS("abc", "1712345678", "X-KMS-Key-ID: a b\n")), CTL_FAILED);
+    EXPECT_OUTPUT("\nX-KMS-Signature is not 64 hex digits\nX-KMS-Key-ID is not 1 to 64");
     cr_assert_eq(RUN_WITH(GOOD, "verify", "--path", "/v1/metrics", "--at", "1712345979"),
                  CTL_FAILED);
     EXPECT_OUTPUT("timestamp_drift: ");
@@ -173,5 +184,7 @@ Test(sign, verify_used_wrongly)
     cr_assert_eq(RUN_WITH(GOOD, "verify", "--path", "/v1/metrics?x"), CTL_WRONG_USE);
     cr_assert_eq(RUN_WITH(GOOD, "verify", "--path", "/v1/metrics", "--at", "x"), CTL_WRONG_USE);
     cr_assert_eq(verify("Host: x\nno colon here\n"), CTL_WRONG_USE);
-    EXPECT_ERROR("line 2 is not \"Name: value\"");
+    EXPECT_ERROR("line 2 is no header line: \"no colon here\"");
+    cr_assert_eq(verify(""), CTL_WRONG_USE);
+    EXPECT_ERROR("nothing was read");
 }

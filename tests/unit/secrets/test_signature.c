@@ -186,8 +186,13 @@ Test(signature, one_name_twice_is_repeated_even_if_equal)
         struct signature_headers headers = {0};
         add(&headers, names[i], "1");
         cr_assert_not(headers.repeated);
+        cr_assert_null(headers.repeated_name.data);
         add(&headers, names[i], "1");
         cr_assert(headers.repeated, "%s", names[i]);
+        cr_assert(slice_eq_str(headers.repeated_name, names[i]), "%s", names[i]);
+        add(&headers, names[(i + 1) % 8], "1");
+        add(&headers, names[(i + 1) % 8], "2");
+        cr_assert(slice_eq_str(headers.repeated_name, names[i]), "the first: %s", names[i]);
     }
     struct signature_headers empty = {0};
     add(&empty, "X-KMS-Session", "");
