@@ -28,7 +28,7 @@ static const char help[] =
     "                           them; run it as root or as the gateway's user\n"
     "  reach, clock, export     the gateway answers, the clocks agree, a signed empty export is\n"
     "                           answered 200\n"
-    "  ready, auth, delivery    what the gateway says of itself: whether it takes data, whether\n"
+    "  ready, auth, collector   what the gateway says of itself: whether it takes data, whether\n"
     "                           unsigned requests are refused, whether each destination takes its\n"
     "                           data\n"
     "Nothing is stored or changed. Exit status: 0 nothing to mend, 1 something, 2 wrong use.\n";

@@ -34,7 +34,7 @@ void doctor_add(struct doctor *doctor, const char *name, enum doctor_state state
 /* keyring, state, spool: what lies on this machine. Opens the keys. */
 void doctor_look_here(struct doctor *doctor);
 
-/* reach, clock, export, ready, auth, delivery: what the gateway answers. */
+/* reach, clock, export, ready, auth, collector: what the gateway answers. */
 void doctor_ask_gateway(struct doctor *doctor);
 
 #endif

@@ -271,12 +271,12 @@ static void judge_delivery(struct doctor *doctor, const json_t *ready)
     int64_t records = json_integer_value(json_object_get(ready, "spool_records"));
     const char *reason = json_string_value(json_object_get(ready, "reason"));
     if (!json_is_true(json_object_get(ready, "collector_ok"))) {
-        doctor_add(doctor, "delivery", DOCTOR_FIX,
+        doctor_add(doctor, "collector", DOCTOR_FIX,
                    "a destination does not take its data (see ready); %" PRId64
                    " requests wait on disk, the oldest for %" PRId64 " s: %s",
                    records, oldest, remedy_of_reason(reason != NULL ? reason : ""));
     } else {
-        doctor_add(doctor, "delivery", DOCTOR_GOOD,
+        doctor_add(doctor, "collector", DOCTOR_GOOD,
                    "each destination takes its data; %" PRId64 " requests wait on disk, %" PRId64
                    " dead letters",
                    records, letters);

@@ -231,7 +231,7 @@ static int show(struct ctl *ctl, const struct spool_letters *letters, const char
     if (read == SPOOL_LETTER_GONE) {
         status = ctl_fail(ctl, "%s %s", found->name, spool_letter_gone_text(found));
     } else if (read == SPOOL_LETTER_BROKEN) {
-        status = ctl_fail(ctl, "%s: %s", found->name, why.text);
+        status = ctl_fail(ctl, "%s: %s%s", found->name, why.text, ctl_remedy(&why));
     } else if (form == FORM_RAW) {
         fwrite(letter.payload.data, 1, letter.payload.len, ctl->out);
     } else {

@@ -12,7 +12,7 @@ static int add(struct ctl *ctl, struct spool_letters *letters, bool put_back)
     size_t n = 0;
     struct result why = RESULT_INIT;
     if (!dead_letter_list(put_back ? letters->retry : letters->dead, &names, &n, &why)) {
-        return ctl_fail(ctl, "%s", why.text);
+        return ctl_fail_why(ctl, &why);
     }
     struct spool_letter *grown =
         reallocarray(letters->all, letters->n + n + 1, sizeof(*letters->all));

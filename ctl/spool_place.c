@@ -62,7 +62,7 @@ static int find_bare(struct ctl *ctl, const char *dir, struct spool_place *out)
     read = read && dead_letter_list(dir, &names, &n_letters, &why);
     free(names);
     if (!read) {
-        return ctl_fail(ctl, "%s", why.text);
+        return ctl_fail_why(ctl, &why);
     }
     dead_letter_retry_dir(dir, retry);
     bool dead = n_letters != 0 || is_directory(retry);
@@ -111,7 +111,7 @@ int spool_open_files(struct ctl *ctl, const char *dir, struct spool_place *place
     if (!spool_files_open(place->spool, files, &why)) {
         bool before = dir == NULL && errno == ENOENT;
         return ctl_fail(ctl, "%s%s", why.text,
-                        before ? "; the gateway makes it when it starts" : "");
+                        before ? "; the gateway makes it when it starts" : ctl_remedy(&why));
     }
     return dir == NULL || is_spool(files)
                ? CTL_DONE

@@ -61,7 +61,7 @@ def only_these_are_wrong(checks, *names):
 
 FAST = {"batch_age": "50ms", "retry_initial": "50ms", "retry_max": "200ms"}
 NOBODY = {"export": {"destinations": [{"type": "otlp", "url": f"http://127.0.0.1:{free_port()}"}]}}
-NAMES = ["keyring", "state", "spool", "reach", "clock", "export", "ready", "auth", "delivery"]
+NAMES = ["keyring", "state", "spool", "reach", "clock", "export", "ready", "auth", "collector"]
 
 
 def test_all_is_well(house):
@@ -100,8 +100,8 @@ def test_the_collector_is_down(house):
     assert gateway.send("metrics", payload.metrics()).status == 200
     wait_until(lambda: not gateway.health()["collector_ok"], 20, "the failure to be noticed")
     checks = doctor(gateway)
-    only_these_are_wrong(checks, "ready", "delivery")
-    expect(checks, "delivery", "fix", "1 requests wait on disk", "at that address")
+    only_these_are_wrong(checks, "ready", "collector")
+    expect(checks, "collector", "fix", "1 requests wait on disk", "at that address")
     expect(checks, "export", "ok")
 
 
@@ -111,15 +111,15 @@ def test_the_embedded_destination_alone(house):
     gateway = house.gateway({"export": {"destinations": [{"type": "fleet"}]}})
     checks = doctor(gateway)
     only_these_are_wrong(checks)
-    expect(checks, "delivery", "ok", "each destination takes its data")
+    expect(checks, "collector", "ok", "each destination takes its data")
     (gateway.state / "fleet.snapshot.tmp").mkdir()
     assert gateway.send("metrics", payload.metrics()).status == 200
     wait_until(lambda: not gateway.health()["collector_ok"], 30, "the failure to be noticed")
     checks = doctor(gateway)
-    only_these_are_wrong(checks, "ready", "delivery")
+    only_these_are_wrong(checks, "ready", "collector")
     expect(checks, "ready", "fix", "fleet.snapshot")
-    expect(checks, "delivery", "fix", "must be able to write that file")
-    assert "collector" not in checks["delivery"][1] and "reached" not in checks["delivery"][1]
+    expect(checks, "collector", "fix", "must be able to write that file")
+    assert "collector" not in checks["collector"][1] and "reached" not in checks["collector"][1]
 
 
 def test_the_dead_letter_directory_is_full(house):
@@ -130,9 +130,9 @@ def test_the_dead_letter_directory_is_full(house):
         assert gateway.send("metrics", body).status == 200
         wait_until(lambda: not gateway.health()["collector_ok"], 20, "the letter to find no room")
         checks = doctor(gateway)
-    only_these_are_wrong(checks, "ready", "delivery")
-    expect(checks, "delivery", "fix", "a destination does not take its data", "spool dead list")
-    assert "reached" not in checks["delivery"][1]
+    only_these_are_wrong(checks, "ready", "collector")
+    expect(checks, "collector", "fix", "a destination does not take its data", "spool dead list")
+    assert "reached" not in checks["collector"][1]
 
 
 def test_the_spool_is_full(house):
