@@ -149,20 +149,6 @@ static bool take_value(struct curl *in, enum effect effect, const char *rest)
     return apply(in, effect, rest);
 }
 
-static bool is_ignored(const char *name)
-{
-    size_t len = strlen(name);
-    if (len == 0 || strchr(name, ' ') != NULL) {
-        return false;
-    }
-    for (const char *at = strstr(ignored, name); at != NULL; at = strstr(at + 1, name)) {
-        if (at[-1] == ' ' && at[len] == ' ') {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool take_long(struct curl *in, const char *name)
 {
     for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
@@ -172,7 +158,7 @@ static bool take_long(struct curl *in, const char *name)
     }
     in->get = in->get || strcmp(name, "get") == 0;
     in->head = in->head || strcmp(name, "head") == 0;
-    return !is_ignored(name) || take_value(in, IGNORED, NULL);
+    return !shell_word_is_in(name, ignored) || take_value(in, IGNORED, NULL);
 }
 
 /* "-sSXPOST": flags, and at most one option with a value, which is the rest. */

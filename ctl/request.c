@@ -196,14 +196,7 @@ static bool take_lines(struct request *request, struct result *why)
 static bool is_program(const char *word, const char *names)
 {
     const char *slash = strrchr(word, '/');
-    const char *name = slash != NULL ? slash + 1 : word;
-    size_t len = strlen(name);
-    for (const char *at = strstr(names, name); len != 0 && at != NULL; at = strstr(at + 1, name)) {
-        if (at[-1] == ' ' && at[len] == ' ') {
-            return true;
-        }
-    }
-    return false;
+    return shell_word_is_in(slash != NULL ? slash + 1 : word, names);
 }
 
 #define CURL " curl curl.exe "

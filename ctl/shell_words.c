@@ -351,3 +351,17 @@ void shell_words_free(struct shell_words *words)
     free(words->items);
     *words = (struct shell_words){NULL, 0};
 }
+
+bool shell_word_is_in(const char *word, const char *list)
+{
+    size_t len = strlen(word);
+    if (len == 0 || strchr(word, ' ') != NULL) {
+        return false;
+    }
+    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
+        if (at[-1] == ' ' && at[len] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}

@@ -26,4 +26,7 @@ bool shell_words_split(struct slice text, struct shell_words *words, struct resu
 bool shell_words_next(struct slice text, size_t *at, struct shell_words *words, struct result *why);
 void shell_words_free(struct shell_words *words);
 
+/* Whether the word is one of `list`, where each stands between blanks, the first and last too. */
+bool shell_word_is_in(const char *word, const char *list);
+
 #endif

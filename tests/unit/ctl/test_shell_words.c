@@ -29,6 +29,17 @@ Test(shell_words, of_one_command_after_the_other)
     cr_assert_eq(at, text.len);
 }
 
+Test(shell_words, one_of_a_list)
+{
+    static const char list[] = " curl curl.exe ";
+    cr_assert(shell_word_is_in("curl", list) && shell_word_is_in("curl.exe", list));
+    static const char *const others[] = {"",    " ",   " curl",  "curl ",        "cur",
+                                         "url", "exe", " curl ", "curl curl.exe"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        cr_expect_not(shell_word_is_in(others[i], list), "\"%s\"", others[i]);
+    }
+}
+
 /* The words, each followed by "|". */
 static const char *split(const char *text)
 {
