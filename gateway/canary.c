@@ -161,8 +161,8 @@ cleanup:
     return taken;
 }
 
-/* Waits until `destination` has everything up to `last`. One that set aside metrics between
- * `before` and `last` refused ours, or some that came at the same moment. */
+/* Waits until `destination` has everything up to `last`. One that refused metrics between `before`
+ * and `last` for good refused ours, or some that came at the same moment. */
 static bool await(struct destination *destination, uint64_t before, uint64_t last,
                   int64_t deadline_ns, const atomic_bool *stopping, struct canary_outcome *out)
 {
@@ -181,10 +181,9 @@ static bool await(struct destination *destination, uint64_t before, uint64_t las
         const struct timespec pause = {0, young ? LOOK_NS : LOOK_LATER_NS};
         nanosleep(&pause, NULL);
     }
-    destination->ops->status(destination, &status);
-    uint64_t dead = status.dead_sequence[SIGNAL_METRICS];
-    return dead <= before || dead > last ||
-           stuck(out, name, "refused it for good: it is a dead letter");
+    bool refused = destination->ops->refused != NULL &&
+                   destination->ops->refused(destination, SIGNAL_METRICS, before, last);
+    return !refused || stuck(out, name, "refused it for good: it is a dead letter");
 }
 
 void canary_send(struct canary *canary, int64_t wait_ns, const atomic_bool *stopping,

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void gateway_say_warnings(const struct config *config, char *const *environment)
 {
@@ -126,6 +127,9 @@ static bool open_spool(struct gateway *gateway, struct result *why)
         return false;
     }
     gateway->spool = spool_open(&options, gateway->metrics, why);
+    if (gateway->spool != NULL) {
+        gateway->state_lock = spool_keep_lock(gateway->spool);
+    }
     return gateway->spool != NULL;
 }
 
@@ -203,6 +207,7 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
         result_fail(why, "out of memory");
         return NULL;
     }
+    gateway->state_lock = -1;
     gateway_replace_config(gateway, config);
     gateway->metrics = metrics_create();
     if (gateway->metrics == NULL) {
@@ -275,6 +280,9 @@ void gateway_close(struct gateway *gateway)
     keyring_receipt_close(gateway->receipt);
     if (gateway->keyring != NULL) {
         keyring_close(gateway->keyring);
+    }
+    if (gateway->state_lock >= 0) { /* all files of the state directory are written */
+        close(gateway->state_lock);
     }
     metrics_destroy(gateway->metrics);
     for (size_t i = 0; i < gateway->n_configs; i++) {

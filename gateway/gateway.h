@@ -50,6 +50,7 @@ struct gateway {
     struct page_store *pages;
     struct history *history;
     struct spool *spool;
+    int state_lock; /* on the state directory, until its last file is written; -1: none */
     struct destination *destinations[GATEWAY_DESTINATIONS_MAX];
     size_t n_destinations;
     char *dead_dir; /* owned; NULL before and after the destinations */
@@ -77,6 +78,7 @@ struct worker {
     h2o_timeout_t reply_deadline;    /* of requests that wait for the disk */
     struct body_scratch scratch;
     unsigned waiting; /* requests that wait for the disk */
+    unsigned n_lobby_waits;
     struct keyring_reader *keys;
     struct key_usage_counter *key_uses;
     bool paused; /* at the connection cap: the listener is not read */

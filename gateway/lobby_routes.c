@@ -239,7 +239,12 @@ void lobby_release_slot(struct worker *worker, h2o_req_t *req)
         return;
     }
     answer.found = lobby_release(lobby_keeper_lock(worker->gateway->lobby), id, clock_mono_ns());
-    lobby_wait_unlock(worker, req, &answer);
+    if (answer.found) {
+        lobby_wait_unlock(worker, req, &answer);
+    } else { /* nothing changed, nothing is to be waited for */
+        lobby_keeper_unlock(worker->gateway->lobby);
+        send_released(worker, req, &answer);
+    }
 }
 
 /* --- the operator's --------------------------------------------------------------------------- */
@@ -310,7 +315,7 @@ void lobby_gate(struct worker *worker, h2o_req_t *req)
     struct lobby_view view;
     bool repeated;
     struct slice id = session_cookie_read(req, &repeated);
-    lobby_touch(lobby_keeper_lock(worker->gateway->lobby), id, clock_mono_ns(), &view);
+    lobby_guard(lobby_keeper_lock(worker->gateway->lobby), id, clock_mono_ns(), &view);
     lobby_keeper_unlock(worker->gateway->lobby);
     if (view.place == LOBBY_INSIDE) {
         let_in(req, &view.key);

@@ -8,6 +8,10 @@
 
 #include <stdlib.h>
 
+/* Of a worker. They stay until the disk is done, though their clients go: past so many a change is
+ * answered before it is on disk, as it is at the deadline. */
+#define WAITS_MAX 1024
+
 struct lobby_wait {
     h2o_multithread_message_t message;
     h2o_timeout_entry_t deadline;
@@ -67,12 +71,13 @@ static void begin(struct lobby_wait *wait, struct worker *worker, h2o_req_t *req
     wait->deadline.cb = on_deadline;
     h2o_timeout_link(worker->ctx.loop, &worker->reply_deadline, &wait->deadline);
     worker->waiting++;
+    worker->n_lobby_waits++;
 }
 
 void lobby_wait_unlock(struct worker *worker, h2o_req_t *req, const struct lobby_answer *what)
 {
     struct lobby_keeper *keeper = worker->gateway->lobby;
-    struct lobby_wait *wait = calloc(1, sizeof(*wait));
+    struct lobby_wait *wait = worker->n_lobby_waits < WAITS_MAX ? calloc(1, sizeof(*wait)) : NULL;
     bool waits = false;
     if (wait != NULL) {
         wait->answer = *what;
@@ -98,6 +103,7 @@ void lobby_wait_settle(h2o_linklist_t *messages)
         link = link->next;
         answer(wait);
         wait->worker->waiting--;
+        wait->worker->n_lobby_waits--;
         free(wait);
     }
 }

@@ -175,7 +175,7 @@ static void look(struct worker *worker, h2o_req_t *req, struct status *out)
     int64_t now_ns = clock_mono_ns();
     struct slice id = session_cookie_read(req, &repeated);
     struct lobby *lobby = lobby_keeper_lock(worker->gateway->lobby);
-    lobby_look(lobby, id, now_ns, &out->view);
+    lobby_glance(lobby, id, now_ns, &out->view);
     out->n = presence_list(lobby, now_ns, list, LIST_MAX);
     for (size_t i = 0; i < out->n && i < LIST_MAX; i++) {
         describe(&out->observers[i], &list[i], now_ns);

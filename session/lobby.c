@@ -147,8 +147,9 @@ static unsigned end_silent(struct lobby *lobby, int64_t now_ns)
 {
     unsigned freed = 0;
     for (size_t i = lobby->inside.n; i > 0; i--) {
-        if (now_ns >= slot_end(lobby, &lobby->inside.all[i - 1])) {
-            lobby_end_slot(lobby, &lobby->inside.all[i - 1], now_ns);
+        int64_t end_ns = slot_end(lobby, &lobby->inside.all[i - 1]);
+        if (now_ns >= end_ns) { /* which may be long ago: sigpost was away */
+            lobby_end_slot(lobby, &lobby->inside.all[i - 1], end_ns);
             freed++;
         }
     }

@@ -71,6 +71,11 @@ void lobby_set_limits(struct lobby *lobby, const struct lobby_limits *limits);
 /* A look: a sign of life of somebody in line, not of a slot's holder. */
 void lobby_look(struct lobby *lobby, struct slice id, int64_t now_ns, struct lobby_view *out);
 
+/* A look, and activity, of who is not shown what came of it: a sign of life, but somebody in line
+ * is told of no offer by it. The second is activity of a holder, too. */
+void lobby_glance(struct lobby *lobby, struct slice id, int64_t now_ns, struct lobby_view *out);
+void lobby_guard(struct lobby *lobby, struct slice id, int64_t now_ns, struct lobby_view *out);
+
 /* Takes a place in line, as `fresh`, for someone who has neither place nor slot; else as
  * lobby_look. False when the line is full or memory ran out. */
 bool lobby_join(struct lobby *lobby, struct slice id, const struct lobby_key *fresh, int64_t now_ns,

@@ -31,7 +31,8 @@ static void put(struct buf *out, uint64_t value, size_t bytes)
 
 static void put_age(struct buf *out, int64_t since_ns, int64_t now_ns)
 {
-    put(out, (uint64_t)(now_ns > since_ns ? now_ns - since_ns : 0), 8);
+    int64_t age_ns = now_ns > since_ns ? now_ns - since_ns : 0;
+    put(out, (uint64_t)(age_ns < AGE_MAX_NS ? age_ns : AGE_MAX_NS), 8);
 }
 
 static void put_text(struct buf *out, const char *text)

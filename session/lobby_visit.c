@@ -89,11 +89,16 @@ void lobby_describe(struct lobby *lobby, const uint64_t *id, struct lobby_view *
     out->wait_ns = out->available ? 0 : wait_for(lobby, count_without_offer(lobby, before) + 1);
 }
 
+static void touch(struct lobby *lobby, struct person *person, int64_t now_ns)
+{
+    person->touched_ns = now_ns > person->touched_ns ? now_ns : person->touched_ns;
+    lobby->touches++;
+}
+
 void lobby_hear(struct lobby *lobby, struct person *person, int64_t now_ns)
 {
     const uint64_t id[2] = {person->key.id[0], person->key.id[1]};
-    person->touched_ns = now_ns > person->touched_ns ? now_ns : person->touched_ns;
-    lobby->touches++;
+    touch(lobby, person, now_ns);
     if (person->passed) {
         person->passed = false;
         lobby_stir(lobby);
@@ -131,6 +136,30 @@ void lobby_look(struct lobby *lobby, struct slice text, int64_t now_ns, struct l
     lobby_describe(lobby, known ? id : NULL, out);
 }
 
+void lobby_glance(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+{
+    uint64_t id[2];
+    struct person *inside;
+    struct person *waiting;
+    bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
+    if (waiting != NULL) {
+        touch(lobby, waiting, now_ns);
+    }
+    lobby_describe(lobby, known ? id : NULL, out);
+}
+
+void lobby_guard(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+{
+    uint64_t id[2];
+    struct person *inside;
+    struct person *waiting;
+    bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
+    if (known) {
+        touch(lobby, inside != NULL ? inside : waiting, now_ns);
+    }
+    lobby_describe(lobby, known ? id : NULL, out);
+}
+
 bool lobby_touch(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
 {
     uint64_t id[2];
@@ -138,8 +167,7 @@ bool lobby_touch(struct lobby *lobby, struct slice text, int64_t now_ns, struct 
     struct person *waiting;
     bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
     if (inside != NULL) {
-        inside->touched_ns = now_ns > inside->touched_ns ? now_ns : inside->touched_ns;
-        lobby->touches++;
+        touch(lobby, inside, now_ns);
     } else if (waiting != NULL) {
         lobby_hear(lobby, waiting, now_ns);
     }

@@ -17,7 +17,6 @@ struct destination_status {
     char problem[DESTINATION_PROBLEM_MAX]; /* for readiness: what is wrong, with the URL; empty when
                                               ok */
     uint64_t dead_letters;                 /* set aside since start */
-    uint64_t dead_sequence[SIGNAL_COUNT];  /* of the last of each signal; 0: none */
 };
 
 struct destination; /* begins with `const struct destination_ops *ops` in each implementation */
@@ -37,6 +36,9 @@ struct destination_ops {
      * receiver or set aside, or stands in the series. It may be ahead of what is durable.
      * UINT64_MAX for a signal that is not taken. Any thread. */
     uint64_t (*arrived)(struct destination *self, enum signal signal);
+    /* Was a record of this signal behind `after` and up to `last`, which have arrived, refused for
+     * good? True as well when that is not known any more. NULL: never. Any thread. */
+    bool (*refused)(struct destination *self, enum signal signal, uint64_t after, uint64_t last);
     const char *(*name)(const struct destination *self); /* as in metrics; borrowed. Any thread. */
 };
 

@@ -69,13 +69,22 @@ static uint64_t arrived(struct destination *self, enum signal signal)
     return UINT64_MAX;
 }
 
+static bool refused(struct destination *self, enum signal signal, uint64_t after, uint64_t last)
+{
+    return export_report_refused(&((struct destination_otlp *)self)->report, signal, after, last);
+}
+
 static const char *name(const struct destination *self)
 {
     return ((const struct destination_otlp *)self)->name;
 }
 
-static const struct destination_ops ops = {
-    .begin_stop = begin_stop, .stop = stop, .status = status, .arrived = arrived, .name = name};
+static const struct destination_ops ops = {.begin_stop = begin_stop,
+                                           .stop = stop,
+                                           .status = status,
+                                           .arrived = arrived,
+                                           .refused = refused,
+                                           .name = name};
 
 static bool check(const struct destination_otlp_options *o, struct result *why)
 {

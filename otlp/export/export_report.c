@@ -132,7 +132,8 @@ void export_report_dead(struct export_report *report, const struct dead_letter *
     count_dead(report, letter->reason.data, 1);
     pthread_mutex_lock(&report->lock);
     report->dead_letters++;
-    report->dead_sequence[letter->signal] = letter->sequence;
+    uint64_t n = report->n_dead[letter->signal]++;
+    report->dead[letter->signal][n % EXPORT_DEAD_KEPT] = letter->sequence;
     pthread_mutex_unlock(&report->lock);
     LOG_ERROR("destination refused a request for good, it was set aside as a dead letter",
               LOG_STR("destination", report->destination), LOG_SLICE("url", letter->url),
@@ -140,6 +141,22 @@ void export_report_dead(struct export_report *report, const struct dead_letter *
               LOG_STR("signal", signal_info(letter->signal)->name),
               LOG_SLICE("session", letter->session), LOG_SLICE("key_id", letter->key_id),
               LOG_INT("sequence", letter->sequence), LOG_SLICE("answer", letter->answer));
+}
+
+bool export_report_refused(struct export_report *report, enum signal signal, uint64_t after,
+                           uint64_t last)
+{
+    uint64_t least = UINT64_MAX;
+    bool refused = false;
+    pthread_mutex_lock(&report->lock);
+    uint64_t n = report->n_dead[signal];
+    for (uint64_t i = 0; i < n && i < EXPORT_DEAD_KEPT; i++) {
+        uint64_t sequence = report->dead[signal][i];
+        refused = refused || (sequence > after && sequence <= last);
+        least = sequence < least ? sequence : least;
+    }
+    pthread_mutex_unlock(&report->lock);
+    return refused || (n > EXPORT_DEAD_KEPT && least > after);
 }
 
 static void describe(const struct export_report_problem *problem, int64_t now,
@@ -162,7 +179,6 @@ void export_report_status(struct export_report *report, struct destination_statu
     int64_t now = clock_mono_ns();
     pthread_mutex_lock(&report->lock);
     out->dead_letters = report->dead_letters;
-    memcpy(out->dead_sequence, report->dead_sequence, sizeof(out->dead_sequence));
     for (unsigned i = 0; i < SIGNAL_COUNT * EXPORT_PROBLEM_COUNT && out->ok; i++) {
         const struct export_report_problem *at =
             &report->problems[i / EXPORT_PROBLEM_COUNT][i % EXPORT_PROBLEM_COUNT];

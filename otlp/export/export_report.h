@@ -20,6 +20,8 @@ enum export_problem {
     EXPORT_PROBLEM_COUNT
 };
 
+#define EXPORT_DEAD_KEPT 64
+
 struct export_report_problem {
     bool lasts;
     int code;         /* of the failure that was logged */
@@ -33,7 +35,9 @@ struct export_report {
     struct metric *items, *rejected, *ok;
     pthread_mutex_t lock; /* guards what follows */
     struct export_report_problem problems[SIGNAL_COUNT][EXPORT_PROBLEM_COUNT];
-    uint64_t dead_letters, dead_sequence[SIGNAL_COUNT];
+    uint64_t dead_letters;
+    uint64_t n_dead[SIGNAL_COUNT];
+    uint64_t dead[SIGNAL_COUNT][EXPORT_DEAD_KEPT]; /* sequences of the last ones: rings */
 };
 
 /* destination and metrics are borrowed for the life of the report. */
@@ -60,6 +64,11 @@ void export_report_solved(struct export_report *report, enum signal signal,
 
 /* A dead letter is durable. */
 void export_report_dead(struct export_report *report, const struct dead_letter *letter);
+
+/* Is one of them of this signal, behind `after` and up to `last`? True as well when so many came
+ * since that it is not known. Any thread. */
+bool export_report_refused(struct export_report *report, enum signal signal, uint64_t after,
+                           uint64_t last);
 
 /* Any thread. */
 void export_report_status(struct export_report *report, struct destination_status *out);

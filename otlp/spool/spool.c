@@ -215,6 +215,11 @@ static void close_if_open(int fd)
     }
 }
 
+int spool_keep_lock(const struct spool *spool)
+{
+    return fcntl(spool->lock_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 void spool_close(struct spool *spool)
 {
     if (spool == NULL) {

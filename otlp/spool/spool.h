@@ -51,6 +51,10 @@ bool spool_check_sizes(const struct spool_options *options, struct result *why);
 struct spool *spool_open(const struct spool_options *options, struct metrics *metrics,
                          struct result *why);
 
+/* A descriptor that holds the spool's lock on its directory also when the spool is closed, until it
+ * is closed itself: for who has more files beside the spool. -1 when there is none. */
+int spool_keep_lock(const struct spool *spool);
+
 /* Writes and syncs what is queued, stops the writer, frees. Readers must be closed before. */
 void spool_close(struct spool *spool);
 

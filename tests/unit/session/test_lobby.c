@@ -112,6 +112,51 @@ Test(lobby, who_was_away_keeps_the_place)
     lobby_destroy(lobby);
 }
 
+/* Who asks where the answer does not tell them, as at a gate, keeps the place like who is away. */
+Test(lobby, who_was_not_shown_the_offer_keeps_the_place)
+{
+    for (int guard = 0; guard <= 1; guard++) {
+        struct lobby *lobby = open_lobby(1);
+        struct lobby_view view;
+        for (unsigned n = 1; n <= 3; n++) {
+            enter(lobby, n, 0);
+        }
+        lobby_release(lobby, id(1), 0);
+        for (int64_t now = S; now <= HOLD + S; now += S) {
+            (guard ? lobby_guard : lobby_glance)(lobby, id(2), now, &view);
+        }
+        cr_expect_eq(view.position, 1);
+        cr_expect(look(lobby, 3, HOLD + S).available, "2 is passed over");
+        cr_expect_eq(look(lobby, 2, HOLD + S).position, 1);
+        lobby_destroy(lobby);
+    }
+}
+
+Test(lobby, a_guard_keeps_a_slot_and_a_glance_does_not)
+{
+    struct lobby *lobby = open_lobby(1);
+    struct lobby_view view;
+    enter(lobby, 1, 0);
+    lobby_glance(lobby, id(1), IDLE - 1, &view);
+    lobby_guard(lobby, id(1), IDLE - 1, &view);
+    cr_expect_eq(view.place, LOBBY_INSIDE);
+    lobby_glance(lobby, id(1), 2 * IDLE - 2, &view);
+    cr_expect_eq(view.place, LOBBY_INSIDE);
+    lobby_glance(lobby, id(1), 2 * IDLE - 1, &view);
+    cr_expect_eq(view.place, LOBBY_OUTSIDE);
+    lobby_destroy(lobby);
+}
+
+/* Nobody looked for long after the slot had ended. */
+Test(lobby, a_slot_that_ended_long_ago_was_no_longer_than_it_was)
+{
+    struct lobby *lobby = open_lobby(1);
+    enter(lobby, 1, 0);
+    enter(lobby, 2, 1000 * IDLE);
+    cr_expect_eq(enter(lobby, 3, 1000 * IDLE).wait_ns, IDLE);
+    lobby_destroy(lobby);
+}
+
 Test(lobby, who_is_back_comes_before_those_behind)
 {
     struct lobby *lobby = open_lobby(1);

@@ -64,6 +64,18 @@ static struct lobby *decode(struct slice bytes, int64_t mono, int64_t wall)
     return lobby;
 }
 
+/* A clock that was decades behind when they came, and is right now. */
+Test(lobby_store, ages_past_all_bounds_are_written_so_that_they_can_be_read)
+{
+    struct lobby *before = open_lobby(1);
+    enter(before, 1, 0);
+    enter(before, 2, 0);
+    struct buf bytes = encode(before, INT64_MAX / 4);
+    lobby_destroy(decode(buf_slice(&bytes), 7 * S, WALL));
+    buf_free(&bytes);
+    lobby_destroy(before);
+}
+
 Test(lobby_store, brings_everything_back)
 {
     struct lobby *before = busy(100 * S);

@@ -285,8 +285,13 @@ static struct fake_answer huge(void *arg, const struct fake_request *request)
                                 .body_len = sizeof(body)};
 }
 
+static bool refused(enum signal signal, uint64_t after, uint64_t last)
+{
+    return w.destination->ops->refused(w.destination, signal, after, last);
+}
+
 /* Whoever watches over one signal must not take another's refusal for its own. */
-Test(destination_lanes, the_last_dead_letter_is_told_for_each_signal)
+Test(destination_lanes, refusals_are_told_for_each_signal)
 {
     struct by_path s = {.traces = 400};
     world_listen(&w, 0, by_path, &s);
@@ -295,10 +300,30 @@ Test(destination_lanes, the_last_dead_letter_is_told_for_each_signal)
     cr_assert(until_passed(30));
     struct destination_status status = world_status(&w);
     cr_expect_eq(status.dead_letters, 10);
-    cr_expect_eq(status.dead_sequence[SIGNAL_METRICS], 0);
-    cr_expect_eq(status.dead_sequence[SIGNAL_LOGS], 0);
-    cr_expect_geq(status.dead_sequence[SIGNAL_TRACES], 1);
-    cr_expect_leq(status.dead_sequence[SIGNAL_TRACES], 30);
+    cr_expect(refused(SIGNAL_TRACES, 0, 30));
+    cr_expect_not(refused(SIGNAL_METRICS, 0, 30));
+    cr_expect_not(refused(SIGNAL_LOGS, 0, 30));
+}
+
+Test(destination_lanes, a_refusal_is_known_among_others_and_assumed_behind_many)
+{
+    struct by_path s = {.traces = 400};
+    world_listen(&w, 0, by_path, &s);
+    world_start(&w);
+    world_append_from(&w, 1, 40, SIGNAL_TRACES, 1);
+    cr_assert(until_passed(40));
+    cr_expect(refused(SIGNAL_TRACES, 0, 1));
+    cr_expect(refused(SIGNAL_TRACES, 19, 20));
+    cr_expect_not(refused(SIGNAL_TRACES, 40, 50));
+    s.traces = 0;
+    world_append_from(&w, 41, 1, SIGNAL_TRACES, 1);
+    cr_assert(until_passed(41));
+    cr_expect_not(refused(SIGNAL_TRACES, 40, 41));
+    s.traces = 400;
+    world_append_from(&w, 42, 100, SIGNAL_TRACES, 1);
+    cr_assert(until_passed(141));
+    cr_expect(refused(SIGNAL_TRACES, 40, 41), "not known any more");
+    cr_expect_not(refused(SIGNAL_TRACES, 141, 200));
 }
 
 Test(destination_lanes, a_huge_answer_is_cut_and_counts)
