@@ -178,6 +178,13 @@ struct step {
     bool whole;         /* cells are added as they are, not their growth */
 };
 
+/* Up-down sums are bounded well below what a double holds, for they also go back: whatever is taken
+ * away, and in whatever order, 2^43 streams of them have a finite sum. */
+static bool is_bounded(enum fleet_kind kind, double value)
+{
+    return isfinite(value) && (kind != FLEET_UPDOWN || fabs(value) <= FLEET_UPDOWN_MAX);
+}
+
 /* Do counts and bounds fit each other? */
 static enum fleet_refusal check_histogram(const struct fleet_point *point)
 {
@@ -206,7 +213,8 @@ static enum fleet_refusal check_point(const struct fleet *f, const struct fleet_
     if (point->attributes.n > FLEET_ATTRIBUTES_MAX) {
         return FLEET_ATTRIBUTES;
     }
-    if (!isfinite(point->value) || (f->metric.kind == FLEET_COUNTER && point->value < 0)) {
+    if (!is_bounded(f->metric.kind, point->value) ||
+        (f->metric.kind == FLEET_COUNTER && point->value < 0)) {
         return FLEET_VALUE;
     }
     return f->metric.kind == FLEET_HISTOGRAM ? check_histogram(point) : FLEET_ACCEPTED;
@@ -270,7 +278,8 @@ static struct step measure(const struct fleet *f, const struct fleet_stream *str
 
 static bool fits(const struct fleet_series *series, const struct step *step)
 {
-    return isfinite(step->last) && isfinite(series->total.sum + step->plus) &&
+    return is_bounded(series->family->kind, step->last) &&
+           isfinite(series->total.sum + step->plus) &&
            isfinite(series->total.sum + step->plus - step->minus) &&
            series->count <= UINT64_MAX - step->count;
 }

@@ -40,6 +40,7 @@
 #define FLEET_METRICS_MAX 1000
 #define FLEET_SERIES_MAX 100000 /* of all metrics, overflow series not counted */
 #define FLEET_HELP_MAX 512
+#define FLEET_UPDOWN_MAX 0x1p980 /* of one up-down sum, either sign */
 
 struct fleet;
 
@@ -66,7 +67,8 @@ enum fleet_refusal {
     FLEET_SUMMARY,     /* quantiles cannot be added */
     FLEET_EXPONENTIAL, /* exponential histograms are not shown */
     FLEET_TEMPORALITY, /* neither cumulative nor delta */
-    FLEET_VALUE,       /* not finite, a negative counter, or past what a series can hold */
+    FLEET_VALUE,       /* not finite, a negative counter, an up-down sum past FLEET_UPDOWN_MAX, or
+                        * more than a series can hold */
     FLEET_MALFORMED,   /* a histogram whose counts and bounds do not fit each other */
     FLEET_BOUNDS,      /* other bounds than the series had first */
     FLEET_NAME,        /* the metric's name is too long or has no letter or digit */

@@ -242,6 +242,33 @@ Test(fleet_fold, values_that_cannot_be_are_refused)
     fleet_destroy(f);
 }
 
+/* What one session takes back must not carry the sum of the others past what a double holds. */
+Test(fleet_fold, up_down_sums_stay_finite_whoever_ends)
+{
+    struct fleet *f = make();
+    char value[16];
+    enter_at(f, "one", 0);
+    metric_of(f, "u", FLEET_UPDOWN, false);
+    cr_expect_eq(add(f, NULL, NULL, 1, 10, 1.5e308), FLEET_VALUE);
+    cr_expect_eq(add(f, NULL, NULL, 1, 10, -FLEET_UPDOWN_MAX * 1.5), FLEET_VALUE);
+    expect_rendering(f, "");
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(value, sizeof(value), "v%u", i);
+        cr_expect_eq(add(f, "mod.name.hash", value, 1, 10,
+                         i % 2 == 0 ? FLEET_UPDOWN_MAX : -FLEET_UPDOWN_MAX),
+                     FLEET_ACCEPTED);
+    }
+    metric_of(f, "d", FLEET_UPDOWN, true);
+    cr_expect_eq(add(f, NULL, NULL, 1, 10, -FLEET_UPDOWN_MAX), FLEET_ACCEPTED);
+    cr_expect_eq(add(f, NULL, NULL, 10, 20, -FLEET_UPDOWN_MAX), FLEET_VALUE); /* with the first */
+    enter_at(f, "two", 3601 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->ended_idle, 1);
+    expect_series(f, "u{platform=\"Unix\"} 0");
+    expect_series(f, "d{platform=\"Unix\"} 0");
+    cr_expect_eq(fleet_get_counts(f)->refused[FLEET_VALUE], 3);
+    fleet_destroy(f);
+}
+
 Test(fleet_fold, small_steps_count_beside_a_large_total)
 {
     struct fleet *f = make();
