@@ -143,12 +143,23 @@ struct fleet_session *fleet_session_touch(struct fleet *f, struct slice id, int6
     return session;
 }
 
+/* A clock that was ahead leaves arrivals in the future: their sessions would stay, and all behind
+ * them in the list. Their silence begins now; once done, there are none for as long as it goes
+ * forward. */
+static void bring_to_now(struct fleet *f, int64_t now_ns)
+{
+    for (struct fleet_session *s = f->idlest; s != NULL && s->arrived_ns > now_ns; s = s->newer) {
+        s->arrived_ns = now_ns;
+    }
+}
+
 void fleet_sessions_expire(struct fleet *f, int64_t now_ns)
 {
-    while (f->idlest != NULL && f->idlest->arrived_ns < now_ns &&
-           now_ns - f->idlest->arrived_ns > f->options.session_idle_ns) {
+    bring_to_now(f, now_ns);
+    while (f->idlest != NULL && now_ns - f->idlest->arrived_ns > f->options.session_idle_ns) {
         f->counts.ended_idle++;
         end_session(f, f->idlest);
+        bring_to_now(f, now_ns);
     }
 }
 

@@ -677,6 +677,25 @@ Test(fleet_fold, silent_sessions_end)
     fleet_destroy(f);
 }
 
+Test(fleet_fold, arrivals_of_a_clock_that_was_ahead_block_nobody)
+{
+    struct fleet *f = make();
+    enter_at(f, "before", 0);
+    enter_at(f, "ahead", 1000000 * SECOND);
+    enter_at(f, "ahead too", 1000001 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->sessions, 2);
+    enter_at(f, "right", 10 * SECOND);
+    enter_at(f, "right again", 20 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->sessions, 4);
+    enter_at(f, "later", 3610 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->sessions, 5); /* their hour began when the clock was right */
+    enter_at(f, "later", 3611 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->sessions, 2);
+    enter_at(f, "later", 3621 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->sessions, 1);
+    fleet_destroy(f);
+}
+
 /* A laptop that slept for two hours. T0 is the wall clock of both sides. */
 Test(fleet_fold, a_session_that_comes_back_goes_on)
 {
