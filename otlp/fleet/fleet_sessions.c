@@ -89,8 +89,9 @@ static void end_session(struct fleet *f, struct fleet_session *session)
     *at = session->chain;
     unlink_order(f, session);
     take_back(session);
-    if (session->n > 0) {
-        fleet_departed_put(f, hash_of(f, id_of(session)), session->arrived_ns);
+    if (session->n > 0 || session->returned_ns != 0) { /* streams now, or when it ended before */
+        fleet_departed_put(f, hash_of(f, id_of(session)),
+                           session->n > 0 ? session->arrived_ns : session->returned_ns);
     }
     f->counts.sessions--;
     f->counts.bytes -= session->bytes;

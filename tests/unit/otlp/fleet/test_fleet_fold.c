@@ -738,6 +738,23 @@ Test(fleet_fold, a_session_that_comes_back_goes_on)
     fleet_destroy(f);
 }
 
+Test(fleet_fold, a_session_that_came_back_with_nothing_is_known_still)
+{
+    struct fleet *f = make();
+    enter_at(f, "one", (int64_t)T0 + 100 * SECOND);
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 1, 99, 10);
+    enter_at(f, "one", (int64_t)T0 + 7200 * SECOND); /* no point that makes a stream */
+    enter_at(f, "one", (int64_t)T0 + 14400 * SECOND);
+    cr_expect_eq(fleet_get_counts(f)->ended_idle, 2);
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 1, 14400, 12);
+    add(f, "k", "began while away", 5000, 14400, 3); /* in no sum yet */
+    expect_series(f, "m_total{platform=\"Unix\"} 10");
+    expect_series(f, "m_total{k=\"began while away\",platform=\"Unix\"} 3");
+    fleet_destroy(f);
+}
+
 Test(fleet_fold, the_first_type_of_a_name_holds)
 {
     struct fleet *f = make();
