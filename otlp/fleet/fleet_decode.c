@@ -6,9 +6,11 @@
 
 #include "otlp/fleet/fleet_arena.h"
 #include "otlp/fleet/fleet_value.h"
+#include "otlp/wire.h"
 
 #include <otlp/proto/metrics_service.pb-c.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef Opentelemetry__Proto__Common__V1__KeyValue key_value;
 typedef Opentelemetry__Proto__Metrics__V1__Metric metric_message;
@@ -229,13 +231,41 @@ static void fold_resource(struct fleet_decoder *decoder, struct fleet *f, struct
     }
 }
 
+/* How deep a resource's attributes lie in a request, by field 1 of each:
+ * request { resource_metrics { resource { attributes { key } } } } */
+#define KEY_DEPTH 3
+
+/* For protobuf-c a string ends at its first zero byte: it would read the resource's key
+ * "deployment.environment\0", which is not the gateway's, as the one that is. Costs a step for each
+ * resource and each of its attributes. */
+static bool has_zero_in_key(struct slice message, unsigned depth)
+{
+    struct wire w = wire_over(message.data, message.len);
+    while (wire_more(&w)) {
+        struct wire_tag tag = wire_tag(&w);
+        if (tag.number != 1 || tag.type != WIRE_BYTES) {
+            wire_skip(&w, tag.type);
+            continue;
+        }
+        struct slice inner = wire_bytes(&w);
+        if (inner.len > 0 && (depth > 0 ? has_zero_in_key(inner, depth - 1)
+                                        : memchr(inner.data, '\0', inner.len) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool fleet_decode(struct fleet_decoder *decoder, struct fleet *f, struct slice session,
                   int64_t arrived_ns, struct slice payload)
 {
     fleet_arena_reset(decoder->arena);
-    const request_message *request =
-        opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(
-            fleet_arena_allocator(decoder->arena), payload.len, (const uint8_t *)payload.data);
+    const request_message *request = NULL;
+    if (!has_zero_in_key(payload, KEY_DEPTH)) {
+        request =
+            opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(
+                fleet_arena_allocator(decoder->arena), payload.len, (const uint8_t *)payload.data);
+    }
     if (request == NULL) {
         fleet_arena_reset(decoder->arena);
         fleet_refuse(f, FLEET_DECODE, 1);

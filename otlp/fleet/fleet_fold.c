@@ -111,17 +111,13 @@ static bool join_attributes(struct fleet *f, struct fleet_hash *sum, char tag,
                             const struct fleet_attribute *items, size_t n, bool stamped_too)
 {
     for (size_t i = 0; i < n; i++) {
-        struct slice key = items[i].key;
-        bool stamped = slice_eq_str(key, "deployment.environment") ||
-                       slice_eq_str(key, "service.namespace") ||
-                       (key.len >= 8 && memcmp(key.data, "sigpost.", 8) == 0);
-        if (stamped && !stamped_too) {
+        if (!stamped_too && fleet_is_stamped(items[i].key, '.')) {
             continue;
         }
         buf_clear(&f->scratch);
         buf_append_char(&f->scratch, tag);
         buf_append_char(&f->scratch, items[i].type);
-        put_text(&f->scratch, key);
+        put_text(&f->scratch, items[i].key);
         put_text(&f->scratch, items[i].value);
         if (f->scratch.failed) {
             return false;

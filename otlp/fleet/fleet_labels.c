@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct candidate {
     struct slice name;
@@ -26,6 +27,28 @@ static bool is_listed(const char *const *list, size_t n, struct slice text)
         }
     }
     return false;
+}
+
+/* Does name begin with `with`, whose dots are written as the separator? */
+static bool begins(struct slice name, const char *with, char separator)
+{
+    size_t i = 0;
+    while (i < name.len && with[i] != '\0' &&
+           name.data[i] == (with[i] == '.' ? separator : with[i])) {
+        i++;
+    }
+    return with[i] == '\0';
+}
+
+bool fleet_is_stamped(struct slice name, char separator)
+{
+    static const char *const whole[] = {"deployment.environment", "service.namespace"};
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        if (name.len == strlen(whole[i]) && begins(name, whole[i], separator)) {
+            return true;
+        }
+    }
+    return begins(name, "sigpost.", separator);
 }
 
 static struct slice cut(struct slice value)
@@ -57,7 +80,8 @@ static void add_candidate(struct candidates *all, struct buf *names,
     }
     fleet_label_name(names, attribute->key);
     struct slice name = slice_make(names->data + begin, names->len - begin);
-    if (name.len == 0 || is_listed(rules->drop, rules->n_drop, name)) {
+    if (name.len == 0 || is_listed(rules->drop, rules->n_drop, name) ||
+        (!from_resource && fleet_is_stamped(name, '_'))) {
         return;
     }
     all->items[all->n++] =

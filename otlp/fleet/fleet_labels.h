@@ -39,11 +39,16 @@ struct fleet_attributes {
     size_t n; /* at most FLEET_ATTRIBUTES_MAX */
 };
 
+/* Is it an attribute that a gateway stamps into resources (sigpost.*, deployment.environment,
+ * service.namespace)? separator: '.' when name is a key, '_' when it is a label's name. */
+bool fleet_is_stamped(struct slice name, char separator);
+
 /* Appends the encoded set: the point's attributes and the resource's chosen ones, without the
- * dropped. Of a name that both have, the point's holds; values of several keys that become one name
- * are joined with ';' in the order of their keys. A label "le" is called "exported_le", for
- * histograms own the name. names: scratch, overwritten.
- * False when the set is longer than FLEET_LABELS_MAX or memory ran out; out is as before then. */
+ * dropped. Of a name that both have, the point's holds; but the names of what is stamped are the
+ * resource's alone, for a point's attributes are a mere claim of the client's. Values of several
+ * keys that become one name are joined with ';' in the order of their keys. A label "le" is called
+ * "exported_le", for histograms own the name. names: scratch, overwritten. False when the set is
+ * longer than FLEET_LABELS_MAX or memory ran out; out is as before then. */
 bool fleet_labels_build(struct buf *out, struct buf *names, const struct fleet_label_rules *rules,
                         struct fleet_attributes point, struct fleet_attributes resource);
 

@@ -279,6 +279,20 @@ Test(fleet_decode, a_session_without_a_signature_is_named_by_its_resource)
     destroy(&rig);
 }
 
+/* One resource with one attribute, of value "x". */
+Test(fleet_decode, a_zero_byte_in_a_resources_key_is_refused)
+{
+    struct rig rig = make();
+    char payload[] = "\x0a\x0d\x0a\x0b\x0a\x09\x0a\x02"
+                     "ab\x12\x03\x0a\x01x";
+    struct slice bytes = slice_make(payload, sizeof(payload) - 1);
+    cr_expect(fleet_decode(rig.decoder, rig.f, slice_of("s"), 1, bytes));
+    payload[9] = '\0';
+    cr_expect_not(fleet_decode(rig.decoder, rig.f, slice_of("s"), 1, bytes));
+    cr_expect_eq(fleet_get_counts(rig.f)->refused[FLEET_DECODE], 1);
+    destroy(&rig);
+}
+
 Test(fleet_decode, attributes_of_all_types)
 {
     struct rig rig = make();

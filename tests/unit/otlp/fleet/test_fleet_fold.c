@@ -468,6 +468,29 @@ Test(fleet_fold, what_the_gateway_stamps_is_no_identity)
     fleet_destroy(f);
 }
 
+Test(fleet_fold, a_point_claims_nothing_that_is_stamped)
+{
+    static const char *const stamped[] = {"deployment.environment", "sigpost.key.id"};
+    static const struct fleet_attribute resource[] = {
+        {{"deployment.environment", 22}, {"prod", 4}, 's'},
+        {{"sigpost.key.id", 14}, {"k", 1}, 's'}};
+    struct fleet_options options = options_of();
+    options.rules.resource = stamped;
+    struct fleet *f = fleet_create(&options);
+    fleet_resource(f, SLICE_LIT("one"), (int64_t)T0, (struct fleet_attributes){resource, 2});
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add_set(f, SET("deployment.environment", "forged", "sigpost.key.id", "x"), 1, 1);
+    add_set(f, SET("deployment_environment", "forged", "sigpost-key.id", "x"), 1, 2);
+    add_set(f, SET("service.namespace", "forged", "sigpost.more", "x"), 1, 4);
+    add_set(f, SET("service/namespace", "forged"), 1, 8);
+    add_set(f, SET("deployment.environments", "a", "sigposts", "b", "service.name", "c"), 1, 16);
+    expect_rendering(f, "# HELP m_total Help.\n# TYPE m_total counter\n"
+                        "m_total{deployment_environment=\"prod\",deployment_environments=\"a\","
+                        "service_name=\"c\",sigpost_key_id=\"k\",sigposts=\"b\"} 16\n"
+                        "m_total{deployment_environment=\"prod\",sigpost_key_id=\"k\"} 15\n");
+    fleet_destroy(f);
+}
+
 Test(fleet_fold, scope_unit_and_temporality_tell_streams_apart)
 {
     struct fleet *f = make();
