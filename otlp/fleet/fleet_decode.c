@@ -13,6 +13,7 @@
 #include <string.h>
 
 typedef Opentelemetry__Proto__Common__V1__KeyValue key_value;
+typedef Opentelemetry__Proto__Common__V1__InstrumentationScope instrumentation_scope;
 typedef Opentelemetry__Proto__Metrics__V1__Metric metric_message;
 typedef Opentelemetry__Proto__Metrics__V1__NumberDataPoint number_point;
 typedef Opentelemetry__Proto__Metrics__V1__HistogramDataPoint histogram_point;
@@ -34,7 +35,13 @@ struct attribute_set {
 
 struct fleet_decoder {
     struct fleet_arena *arena;
-    struct attribute_set resource, point;
+    struct attribute_set resource, scope, point;
+};
+
+/* The scope that is being read. */
+struct scope {
+    const scope_metrics *message;
+    struct fleet_attributes attributes;
 };
 
 struct fleet_decoder *fleet_decoder_create(size_t limit)
@@ -56,6 +63,7 @@ void fleet_decoder_destroy(struct fleet_decoder *decoder)
     if (decoder != NULL) {
         fleet_arena_destroy(decoder->arena);
         buf_free(&decoder->resource.texts);
+        buf_free(&decoder->scope.texts);
         buf_free(&decoder->point.texts);
         free(decoder);
     }
@@ -147,19 +155,22 @@ static void fold_histograms(struct fleet_decoder *decoder, struct fleet *f,
 
 /* Tells the core which metric comes; false, and its points are refused, when it cannot be folded.
  */
-static bool begin_metric(struct fleet *f, const scope_metrics *scope, const metric_message *message,
+static bool begin_metric(struct fleet *f, const struct scope *scope, const metric_message *message,
                          enum fleet_kind kind, unsigned temporality, size_t n_points)
 {
     if (temporality != TEMPORALITY(CUMULATIVE) && temporality != TEMPORALITY(DELTA)) {
         fleet_refuse(f, FLEET_TEMPORALITY, n_points);
         return false;
     }
+    const instrumentation_scope *named = scope->message->scope;
     struct fleet_metric metric = {
         .name = slice_of(message->name),
         .unit = slice_of(message->unit),
         .description = slice_of(message->description),
-        .scope_name = slice_of(scope->scope != NULL ? scope->scope->name : NULL),
-        .scope_version = slice_of(scope->scope != NULL ? scope->scope->version : NULL),
+        .scope_name = slice_of(named != NULL ? named->name : NULL),
+        .scope_version = slice_of(named != NULL ? named->version : NULL),
+        .scope_schema_url = slice_of(scope->message->schema_url),
+        .scope_attributes = scope->attributes,
         .kind = kind,
         .is_delta = temporality == TEMPORALITY(DELTA),
     };
@@ -167,7 +178,7 @@ static bool begin_metric(struct fleet *f, const scope_metrics *scope, const metr
     return true;
 }
 
-static void fold_metric(struct fleet_decoder *decoder, struct fleet *f, const scope_metrics *scope,
+static void fold_metric(struct fleet_decoder *decoder, struct fleet *f, const struct scope *scope,
                         const metric_message *metric)
 {
     switch (metric->data_case) {
@@ -213,6 +224,18 @@ static struct slice named_session(struct fleet_attributes attributes)
     return SLICE_LIT("");
 }
 
+static void fold_scope(struct fleet_decoder *decoder, struct fleet *f, const scope_metrics *message)
+{
+    struct scope scope = {message, {NULL, 0}};
+    if (message->scope != NULL) {
+        scope.attributes = read_attributes(&decoder->scope, message->scope->attributes,
+                                           message->scope->n_attributes);
+    }
+    for (size_t i = 0; i < message->n_metrics; i++) {
+        fold_metric(decoder, f, &scope, message->metrics[i]);
+    }
+}
+
 static void fold_resource(struct fleet_decoder *decoder, struct fleet *f, struct slice session,
                           int64_t arrived_ns, const resource_metrics *message)
 {
@@ -224,10 +247,7 @@ static void fold_resource(struct fleet_decoder *decoder, struct fleet *f, struct
     fleet_resource(f, session.len > 0 ? session : named_session(attributes), arrived_ns,
                    attributes);
     for (size_t i = 0; i < message->n_scope_metrics; i++) {
-        const scope_metrics *scope = message->scope_metrics[i];
-        for (size_t j = 0; j < scope->n_metrics; j++) {
-            fold_metric(decoder, f, scope, scope->metrics[j]);
-        }
+        fold_scope(decoder, f, message->scope_metrics[i]);
     }
 }
 

@@ -145,6 +145,19 @@ void fleet_resource(struct fleet *f, struct slice session, int64_t arrived_ns,
     }
 }
 
+/* Adds what a scope seldom has to the stream's hash; false when out of memory. One without either
+ * adds nothing, so that snapshots from before these were told apart hold its streams still. */
+static bool join_scope(struct fleet *f, const struct fleet_metric *metric)
+{
+    struct fleet_attributes attributes = metric->scope_attributes;
+    const struct fleet_attribute schema = {SLICE_LIT(""), metric->scope_schema_url, 0};
+    if (attributes.n > FLEET_ATTRIBUTES_MAX) {
+        return true; /* check_point refuses its points */
+    }
+    return join_attributes(f, &f->stream_hash, 's', attributes.items, attributes.n, true) &&
+           join_attributes(f, &f->stream_hash, 'u', &schema, schema.value.len > 0 ? 1 : 0, true);
+}
+
 void fleet_metric(struct fleet *f, const struct fleet_metric *metric)
 {
     f->metric = *metric;
@@ -158,7 +171,7 @@ void fleet_metric(struct fleet *f, const struct fleet_metric *metric)
     put_text(&f->scratch, metric->unit);
     f->stream_hash = f->resource_hash;
     fleet_hash_join(&f->stream_hash, fleet_hash(f->options.seed, f->scratch.data, f->scratch.len));
-    if (f->scratch.failed) {
+    if (f->scratch.failed || !join_scope(f, metric)) {
         f->refused = FLEET_MEMORY;
     }
 }
@@ -206,7 +219,8 @@ static enum fleet_refusal check_point(const struct fleet *f, const struct fleet_
     if (f->refused != FLEET_ACCEPTED) {
         return f->refused;
     }
-    if (point->attributes.n > FLEET_ATTRIBUTES_MAX) {
+    if (point->attributes.n > FLEET_ATTRIBUTES_MAX ||
+        f->metric.scope_attributes.n > FLEET_ATTRIBUTES_MAX) {
         return FLEET_ATTRIBUTES;
     }
     if (!is_bounded(f->metric.kind, point->value) ||

@@ -93,7 +93,8 @@ void fleet_resource(struct fleet *f, struct slice session, int64_t arrived_ns,
 
 struct fleet_metric {
     struct slice name, unit, description;
-    struct slice scope_name, scope_version;
+    struct slice scope_name, scope_version, scope_schema_url;
+    struct fleet_attributes scope_attributes; /* past the limit: all its points are refused */
     enum fleet_kind kind;
     bool is_delta;
 };

@@ -186,34 +186,64 @@ typedef Opentelemetry__Proto__Common__V1__AnyValue any_value;
     OPENTELEMETRY__PROTO__METRICS__V1__AGGREGATION_TEMPORALITY__AGGREGATION_TEMPORALITY_##name
 
 /* A request of one metric in one scope of one resource, whose attributes are strings. */
-static bool feed(struct rig *rig, const char *session, key_value **attributes, size_t n,
-                 metric_message *metric)
+struct request {
+    Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest message;
+    Opentelemetry__Proto__Metrics__V1__ResourceMetrics resource_metrics, *one_resource;
+    Opentelemetry__Proto__Metrics__V1__ScopeMetrics scope, *one_scope;
+    metric_message *metric;
+};
+
+static void make_request(struct request *r, metric_message *metric)
 {
-    Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest request;
-    Opentelemetry__Proto__Metrics__V1__ResourceMetrics resource_metrics;
-    Opentelemetry__Proto__Metrics__V1__ResourceMetrics *one = &resource_metrics;
-    Opentelemetry__Proto__Metrics__V1__ScopeMetrics scope;
-    Opentelemetry__Proto__Metrics__V1__ScopeMetrics *one_scope = &scope;
-    Opentelemetry__Proto__Resource__V1__Resource resource;
-    opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__init(&request);
-    opentelemetry__proto__metrics__v1__resource_metrics__init(&resource_metrics);
-    opentelemetry__proto__metrics__v1__scope_metrics__init(&scope);
-    opentelemetry__proto__resource__v1__resource__init(&resource);
-    request.n_resource_metrics = 1;
-    request.resource_metrics = &one;
-    resource_metrics.n_scope_metrics = 1;
-    resource_metrics.scope_metrics = &one_scope;
-    resource_metrics.resource = attributes != NULL ? &resource : NULL;
-    resource.n_attributes = n;
-    resource.attributes = attributes;
-    scope.n_metrics = 1;
-    scope.metrics = &metric;
-    size_t len = protobuf_c_message_get_packed_size(&request.base);
+    opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__init(&r->message);
+    opentelemetry__proto__metrics__v1__resource_metrics__init(&r->resource_metrics);
+    opentelemetry__proto__metrics__v1__scope_metrics__init(&r->scope);
+    r->one_resource = &r->resource_metrics;
+    r->one_scope = &r->scope;
+    r->metric = metric;
+    r->message.n_resource_metrics = 1;
+    r->message.resource_metrics = &r->one_resource;
+    r->resource_metrics.n_scope_metrics = 1;
+    r->resource_metrics.scope_metrics = &r->one_scope;
+    r->scope.n_metrics = 1;
+    r->scope.metrics = &r->metric;
+}
+
+static bool feed_request(struct rig *rig, const char *session, const struct request *r)
+{
+    size_t len = protobuf_c_message_get_packed_size(&r->message.base);
     uint8_t *bytes = malloc(len);
-    protobuf_c_message_pack(&request.base, bytes);
+    protobuf_c_message_pack(&r->message.base, bytes);
     bool ok = fleet_decode(rig->decoder, rig->f, slice_of(session), 1, slice_make(bytes, len));
     free(bytes);
     return ok;
+}
+
+static bool feed(struct rig *rig, const char *session, key_value **attributes, size_t n,
+                 metric_message *metric)
+{
+    struct request r;
+    Opentelemetry__Proto__Resource__V1__Resource resource;
+    opentelemetry__proto__resource__v1__resource__init(&resource);
+    resource.n_attributes = n;
+    resource.attributes = attributes;
+    make_request(&r, metric);
+    r.resource_metrics.resource = attributes != NULL ? &resource : NULL;
+    return feed_request(rig, session, &r);
+}
+
+/* schema_url: NULL for none. */
+static void feed_scope(struct rig *rig,
+                       Opentelemetry__Proto__Common__V1__InstrumentationScope *scope,
+                       char *schema_url, metric_message *metric)
+{
+    struct request r;
+    make_request(&r, metric);
+    r.scope.scope = scope;
+    if (schema_url != NULL) {
+        r.scope.schema_url = schema_url;
+    }
+    cr_assert(feed_request(rig, "s", &r));
 }
 
 struct number_metric {
@@ -276,6 +306,34 @@ Test(fleet_decode, a_session_without_a_signature_is_named_by_its_resource)
     feed(&rig, "", NULL, 0, &m.message);
     cr_expect_eq(fleet_get_counts(rig.f)->sessions, 3);
     expect_line(&rig, "m_total 15\n");
+    destroy(&rig);
+}
+
+/* Two scopes of one name: in one request, and in the next. */
+Test(fleet_decode, scopes_are_told_apart_by_attributes_and_schema)
+{
+    struct rig rig = make();
+    struct number_metric m;
+    key_value pair;
+    key_value *pairs[] = {&pair};
+    any_value value;
+    char key[] = "part";
+    char a[] = "a";
+    char b[] = "b";
+    char url[] = "https://example.org/1";
+    Opentelemetry__Proto__Common__V1__InstrumentationScope scope;
+    opentelemetry__proto__common__v1__instrumentation_scope__init(&scope);
+    scope.n_attributes = 1;
+    scope.attributes = pairs;
+    number_metric(&m, 5);
+    text_attribute(&pair, &value, key, a);
+    feed_scope(&rig, &scope, NULL, &m.message);
+    feed_scope(&rig, &scope, url, &m.message);
+    text_attribute(&pair, &value, key, b);
+    feed_scope(&rig, &scope, NULL, &m.message);
+    feed_scope(&rig, &scope, NULL, &m.message); /* late */
+    expect_line(&rig, "m_total 15\n");
+    cr_expect_eq(fleet_get_counts(rig.f)->late, 1);
     destroy(&rig);
 }
 

@@ -512,6 +512,40 @@ Test(fleet_fold, scope_unit_and_temporality_tell_streams_apart)
     fleet_destroy(f);
 }
 
+/* Meters that differ in these alone each count for themselves, in one series. */
+Test(fleet_fold, scope_attributes_and_schema_tell_streams_apart)
+{
+    static const struct fleet_attribute sets[] = {{{"part", 4}, {"a", 1}, 's'},
+                                                  {{"part", 4}, {"b", 1}, 's'}};
+    struct fleet *f = make();
+    struct fleet_metric metric = {.name = SLICE_LIT("m"), .kind = FLEET_COUNTER};
+    enter(f, "one");
+    for (unsigned round = 1; round <= 2; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            metric.scope_attributes = (struct fleet_attributes){&sets[i], 1};
+            fleet_metric(f, &metric);
+            add(f, NULL, NULL, 0, round, i == 0 ? 100 : 5);
+        }
+        metric.scope_attributes = (struct fleet_attributes){NULL, 0};
+        metric.scope_schema_url = SLICE_LIT("https://example.org/1");
+        fleet_metric(f, &metric);
+        add(f, NULL, NULL, 0, round, 1000);
+        metric.scope_schema_url = SLICE_LIT("");
+        fleet_metric(f, &metric);
+        add(f, NULL, NULL, 0, round, 10000);
+        add(f, "part", "a", 0, round, 7); /* a point's attribute is another thing than a scope's */
+    }
+    expect_series(f, "m_total{platform=\"Unix\"} 11105");
+    cr_expect_eq(fleet_get_counts(f)->late, 0);
+    metric.scope_attributes.n = FLEET_ATTRIBUTES_MAX + 1;
+    fleet_metric(f, &metric);
+    cr_expect_eq(add(f, NULL, NULL, 0, 3, 1), FLEET_ATTRIBUTES);
+    metric.scope_attributes.n = 0;
+    fleet_metric(f, &metric);
+    cr_expect_eq(add(f, NULL, NULL, 0, 3, 10000), FLEET_ACCEPTED);
+    fleet_destroy(f);
+}
+
 Test(fleet_fold, label_rules)
 {
     struct fleet *f = make();
