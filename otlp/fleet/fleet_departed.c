@@ -2,9 +2,10 @@
  *
  * A laptop that slept, or a session that had to make room, goes on with the cumulative values it
  * had: counted from nothing, all of them would be added a second time. So of an ended session its
- * hash and its last arrival stay, in a table with one place for each hash: 24 bytes a place, twice
- * as many places as there may be sessions. A later session takes the place of an earlier one; what
- * falls out is counted anew if it ever returns.
+ * hash and its last arrival stay: 24 bytes a place, twice as many places as there may be sessions,
+ * in buckets of eight, so that next to none is lost before the table is half full (one place for
+ * each hash would lose a fifth by then). In a full bucket a session takes the place of the one that
+ * arrived first; what falls out is counted anew if it ever returns.
  */
 #include "otlp/fleet/fleet_internal.h"
 
@@ -12,6 +13,7 @@
 
 #define PLACES_MIN ((size_t)64)
 #define PLACES_MAX ((size_t)1 << 20)
+#define BUCKET 8 /* places; a power of two */
 
 bool fleet_departed_open(struct fleet *f)
 {
@@ -24,18 +26,42 @@ bool fleet_departed_open(struct fleet *f)
     return f->departed != NULL;
 }
 
+/* The first of the places where it can be. */
+static struct fleet_departed *bucket_of(const struct fleet *f, struct fleet_hash id)
+{
+    return &f->departed[id.low & (f->n_departed - 1) & ~(uint64_t)(BUCKET - 1)];
+}
+
+static bool is_empty(const struct fleet_departed *place)
+{
+    return (place->id.low | place->id.high) == 0;
+}
+
 void fleet_departed_put(struct fleet *f, struct fleet_hash id, int64_t arrived_ns)
 {
-    f->departed[id.low & (f->n_departed - 1)] = (struct fleet_departed){id, arrived_ns};
+    struct fleet_departed *bucket = bucket_of(f, id);
+    struct fleet_departed *place = &bucket[0];
+    for (size_t i = 0; i < BUCKET; i++) {
+        if (is_empty(&bucket[i])) {
+            place = &bucket[i];
+            break;
+        }
+        if (bucket[i].arrived_ns < place->arrived_ns) {
+            place = &bucket[i];
+        }
+    }
+    *place = (struct fleet_departed){id, arrived_ns};
 }
 
 int64_t fleet_departed_take(struct fleet *f, struct fleet_hash id)
 {
-    struct fleet_departed *place = &f->departed[id.low & (f->n_departed - 1)];
-    if (fleet_hash_compare(place->id, id) != 0) {
-        return 0;
+    struct fleet_departed *bucket = bucket_of(f, id);
+    for (size_t i = 0; i < BUCKET; i++) {
+        if (!is_empty(&bucket[i]) && fleet_hash_compare(bucket[i].id, id) == 0) {
+            int64_t arrived_ns = bucket[i].arrived_ns;
+            bucket[i] = (struct fleet_departed){{0, 0}, 0};
+            return arrived_ns;
+        }
     }
-    int64_t arrived_ns = place->arrived_ns;
-    *place = (struct fleet_departed){{0, 0}, 0};
-    return arrived_ns;
+    return 0;
 }

@@ -137,7 +137,7 @@ void fleet_sessions_free_all(struct fleet *f);
 /* Makes the table; false when out of memory. */
 bool fleet_departed_open(struct fleet *f);
 
-/* Remembers a session that ended, in place of another if need be. */
+/* Remembers a session that ended and is not remembered, in place of an earlier one if need be. */
 void fleet_departed_put(struct fleet *f, struct fleet_hash id, int64_t arrived_ns);
 
 /* The last arrival of the session before it ended, and forgets it; 0 for one not remembered. */

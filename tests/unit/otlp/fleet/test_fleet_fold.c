@@ -812,6 +812,47 @@ Test(fleet_fold, a_session_that_came_back_with_nothing_is_known_still)
     fleet_destroy(f);
 }
 
+static void count_ten(struct fleet *f, unsigned session, unsigned second)
+{
+    char id[32];
+    snprintf(id, sizeof(id), "session-%u", session);
+    enter_at(f, id, (int64_t)T0 + second * SECOND);
+    metric_of(f, "m", FLEET_COUNTER, false);
+    add(f, NULL, NULL, 0, second, 10);
+}
+
+Test(fleet_fold, as_many_as_there_may_be_are_known_when_they_come_back)
+{
+    struct fleet *f = make();
+    for (unsigned i = 0; i < 100; i++) {
+        count_ten(f, i, 1);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        count_ten(f, i, 7200);
+    }
+    cr_expect_eq(fleet_get_counts(f)->ended_idle, 100);
+    cr_expect_eq(fleet_get_counts(f)->resumed, 100);
+    expect_series(f, "m_total{platform=\"Unix\"} 1000");
+    fleet_destroy(f);
+}
+
+Test(fleet_fold, those_that_ended_last_are_known_whoever_came_before)
+{
+    struct fleet_options options = options_of();
+    options.max_sessions = 1;
+    struct fleet *f = fleet_create(&options);
+    for (unsigned i = 0; i < 1000; i++) {
+        count_ten(f, i, 1 + i);
+    }
+    cr_expect_eq(fleet_get_counts(f)->ended_full, 999);
+    for (unsigned i = 991; i < 999; i++) {
+        count_ten(f, i, 10 + i);
+    }
+    cr_expect_eq(fleet_get_counts(f)->resumed, 8);
+    expect_series(f, "m_total{platform=\"Unix\"} 10000");
+    fleet_destroy(f);
+}
+
 Test(fleet_fold, the_first_type_of_a_name_holds)
 {
     struct fleet *f = make();
