@@ -35,6 +35,7 @@
 #define SAVE_INTERVAL_NS (5 * NS_PER_SECOND)
 #define SAVE_DUTY 20 /* times the last snapshot's duration must pass before the next */
 #define READ_AGAIN_MS 1000
+#define EXPIRE_AGAIN_MS 2000 /* while nobody sends */
 
 struct fleet_destination {
     struct destination base;
@@ -197,6 +198,25 @@ static void take_frame(struct fleet_destination *d, const struct spool_frame *fr
     }
 }
 
+/* Everything that arrived is folded, so who is silent by the clock is silent. While records come in
+ * this is judged by their arrival, since they may have waited. Returns when to look again, in
+ * milliseconds; -1: not before something arrives. */
+static int expire(struct fleet_destination *d)
+{
+    size_t before = fleet_get_counts(d->f)->sessions; /* only this thread changes it */
+    if (before == 0) {
+        return -1;
+    }
+    pthread_mutex_lock(&d->lock);
+    fleet_expire(d->f, clock_wall_ns());
+    fleet_metrics_tell(&d->metrics, fleet_get_counts(d->f));
+    pthread_mutex_unlock(&d->lock);
+    if (fleet_get_counts(d->f)->sessions != before) {
+        mark_unsaved(d);
+    }
+    return EXPIRE_AGAIN_MS;
+}
+
 /* Sleeps until there is something to read (watch_spool), to save, or to stop. */
 static void wait_for_work(struct fleet_destination *d, bool watch_spool, int timeout_ms)
 {
@@ -231,7 +251,7 @@ static void *run(void *arg)
         }
         if (outcome == SPOOL_READ_EMPTY) {
             acknowledge(d);
-            wait_for_work(d, true, -1);
+            wait_for_work(d, true, expire(d));
         } else if (outcome == SPOOL_READ_ERROR) {
             reading_failed = true;
             set_problem(d, "fleet: the spool cannot be read now");

@@ -145,6 +145,11 @@ void fleet_resource(struct fleet *f, struct slice session, int64_t arrived_ns,
     }
 }
 
+void fleet_expire(struct fleet *f, int64_t now_ns)
+{
+    fleet_sessions_expire(f, now_ns);
+}
+
 /* Adds what a scope seldom has to the stream's hash; false when out of memory. One without either
  * adds nothing, so that snapshots from before these were told apart hold its streams still. */
 static bool join_scope(struct fleet *f, const struct fleet_metric *metric)

@@ -91,6 +91,10 @@ const char *fleet_refusal_word(enum fleet_refusal refusal);
 void fleet_resource(struct fleet *f, struct slice session, int64_t arrived_ns,
                     struct fleet_attributes attributes);
 
+/* Ends the sessions that are silent for too long at now_ns (of the wall clock). Every
+ * fleet_resource does the same for its arrival: this is for when none comes. */
+void fleet_expire(struct fleet *f, int64_t now_ns);
+
 struct fleet_metric {
     struct slice name, unit, description;
     struct slice scope_name, scope_version, scope_schema_url;

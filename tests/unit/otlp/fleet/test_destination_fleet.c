@@ -21,6 +21,7 @@
 static char directory[64];
 static char snapshot[96];
 static char spool_dir[96];
+static int64_t begin_ns; /* of the test, by the wall clock */
 
 static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -42,6 +43,7 @@ static void set_up(void)
     log_redirect(sink);
     strcpy(directory, "/tmp/sigpost-fleet-XXXXXX");
     cr_assert_not_null(mkdtemp(directory));
+    begin_ns = clock_wall_ns();
     snprintf(snapshot, sizeof(snapshot), "%s/fleet.snapshot", directory);
     snprintf(spool_dir, sizeof(spool_dir), "%s/spool", directory);
 }
@@ -148,7 +150,7 @@ static void append(struct rig *rig, enum signal signal, const char *session, int
     cr_assert_eq(a.outcome, SPOOL_DURABLE);
 }
 
-/* One counter "events" with event.name=x, at time n of the session's run. */
+/* One counter "events" with event.name=x, at time n of the session's run, in seconds. */
 static void append_value(struct rig *rig, const char *session, unsigned n, double value)
 {
     char keys[3][16] = {"event.name", "hash", "platform"};
@@ -210,7 +212,7 @@ static void append_value(struct rig *rig, const char *session, unsigned n, doubl
     uint8_t bytes[1024];
     cr_assert_leq(protobuf_c_message_get_packed_size(&request.base), sizeof(bytes));
     size_t len = protobuf_c_message_pack(&request.base, bytes);
-    append(rig, SIGNAL_METRICS, session, n * NS_PER_SECOND, slice_make(bytes, len));
+    append(rig, SIGNAL_METRICS, session, begin_ns + n * NS_PER_SECOND, slice_make(bytes, len));
 }
 
 static double value_of(struct rig *rig, const char *series)
@@ -352,12 +354,12 @@ Test(destination_fleet, a_crash_after_any_snapshot_loses_nothing)
 
 Test(destination_fleet, saves_while_running)
 {
-    clock_fake(1, NS_PER_SECOND);
+    clock_fake(begin_ns, NS_PER_SECOND);
     struct rig rig = start();
     append_value(&rig, "a", 1, 5);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 5), 5);
     cr_expect_neq(access(snapshot, F_OK), 0);
-    clock_fake(1, 7 * NS_PER_SECOND); /* it is due; the next record wakes the thread */
+    clock_fake(begin_ns, 7 * NS_PER_SECOND); /* it is due; the next record wakes the thread */
     append_value(&rig, "a", 2, 6);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 6), 6);
     for (int i = 0; i < 2000 && access(snapshot, F_OK) != 0; i++) {
@@ -368,6 +370,26 @@ Test(destination_fleet, saves_while_running)
     clock_fake(-1, 0);
     rig = start();
     cr_expect_eq(wait_for_value(&rig, EVENTS, 6), 6);
+    stop(&rig);
+}
+
+static double idle_sessions_ended(struct rig *rig)
+{
+    return counter(rig, "sigpost_fleet_sessions_ended_total", METRIC_LABELS("reason", "idle"));
+}
+
+Test(destination_fleet, the_silent_end_though_nobody_sends)
+{
+    struct rig rig = start();
+    append_value(&rig, "a", 0, 5);
+    cr_expect_eq(wait_for_value(&rig, EVENTS, 5), 5);
+    cr_expect_eq(idle_sessions_ended(&rig), 0);
+    clock_fake(begin_ns + 2 * HOUR, clock_mono_ns());
+    for (int i = 0; i < 5000 && idle_sessions_ended(&rig) == 0; i++) {
+        usleep(2000);
+    }
+    cr_expect_eq(idle_sessions_ended(&rig), 1);
+    clock_fake(-1, 0);
     stop(&rig);
 }
 
@@ -431,11 +453,11 @@ Test(destination_fleet, a_snapshot_that_cannot_be_written_is_a_problem_for_readi
     char blocked[128];
     snprintf(blocked, sizeof(blocked), "%s.tmp", snapshot);
     cr_assert_eq(mkdir(blocked, 0700), 0);
-    clock_fake(1, NS_PER_SECOND);
+    clock_fake(begin_ns, NS_PER_SECOND);
     struct rig rig = start();
     append_value(&rig, "a", 1, 5);
     cr_expect_eq(wait_for_value(&rig, EVENTS, 5), 5);
-    clock_fake(1, 7 * NS_PER_SECOND);
+    clock_fake(begin_ns, 7 * NS_PER_SECOND);
     append_value(&rig, "a", 2, 6);
     for (int i = 0; i < 2000 && status.ok; i++) {
         usleep(2000);
@@ -444,7 +466,7 @@ Test(destination_fleet, a_snapshot_that_cannot_be_written_is_a_problem_for_readi
     cr_expect_not(status.ok);
     cr_expect(strstr(status.problem, snapshot) != NULL, "%s", status.problem);
     cr_expect_eq(rmdir(blocked), 0);
-    clock_fake(1, 13 * NS_PER_SECOND);
+    clock_fake(begin_ns, 13 * NS_PER_SECOND);
     append_value(&rig, "a", 3, 7);
     for (int i = 0; i < 2000 && !status.ok; i++) {
         usleep(2000);
