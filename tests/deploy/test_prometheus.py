@@ -68,6 +68,45 @@ def test_each_alert_is_explained():
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 
+def test_each_selector_of_ours_names_its_job():
+    """Or a client's series of the same name would be counted."""
+    for name in ("alerts", "recording"):
+        (group,) = yaml.safe_load((PROMETHEUS / f"rules/{name}.yml").read_text())["groups"]
+        for rule in group["rules"]:
+            for selector in re.findall(r"\b(?:up\b|sigpost[_:])[\w:]*(?:{[^}]*})?", rule["expr"]):
+                assert re.search(r'{job="(sigpost|collector)"[,}]', selector), selector
+
+
+@pytest.mark.parametrize("place", [".", "host"])
+def test_what_clients_name_like_ours_is_dropped(place):
+    config = yaml.safe_load((PROMETHEUS / place / "prometheus.yml").read_text())
+    rules = {
+        job["job_name"]: job["metric_relabel_configs"]
+        for job in config["scrape_configs"]
+        if "clients" in job["job_name"]
+    }
+    assert set(rules) == {"sigpost-clients"} | ({"collector-clients"} if place == "." else set())
+    ours = set(re.findall(r"`(sigpost_\w+)", (TREE / "docs/observability.md").read_text()))
+    ours |= {"sigpost_canary_seconds_count", "sigpost:spool_fill:ratio", "ALERTS", "up"}
+    ours |= {"ALERTS_FOR_STATE", "otelcol_exporter_sent_spans", "sigpost_fleet_sessions"}
+    for job, relabel in rules.items():
+        for name in ours:
+            assert dropped(relabel, __name__=name, job="x"), (job, name)
+        for name in ("sigpost_canary_total", "kotormodsync_events_total", "uploads", "target_info"):
+            assert not dropped(relabel, __name__=name, job="kotormodsync/client"), (job, name)
+    if place == ".":
+        for claimed in ("sigpost", "sigpost-clients", "collector"):
+            assert dropped(rules["collector-clients"], __name__="any", job=claimed)
+
+
+def dropped(relabel, **labels):
+    assert {rule["action"] for rule in relabel} == {"drop"}
+    return any(
+        re.fullmatch(rule["regex"], ";".join(labels[name] for name in rule["source_labels"]))
+        for rule in relabel
+    )
+
+
 def test_ports_and_paths_are_those_of_the_others():
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
