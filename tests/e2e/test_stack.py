@@ -21,9 +21,9 @@ pytestmark = [
 ]
 
 
-def fill(directory, *arguments):
+def fill(directory, *arguments, env=None):
     command = [TREE / "deploy" / "stack", directory, *(arguments or (HOST, EMAIL))]
-    return subprocess.run(command, capture_output=True, text=True)
+    return subprocess.run(command, capture_output=True, text=True, umask=0o077, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,40 @@ def test_traefik_knows_the_host_and_only_services_that_are_there(project, stack)
 def test_the_real_programs_take_their_settings(stack):
     run("promtool", "check", "config", "--syntax-only", stack / "prometheus" / "prometheus.yml")
     run(collector.program(), "validate", "--config", stack / "collector" / "config.yaml")
+
+
+def test_the_containers_users_may_read_what_is_mounted(stack):
+    """Whatever the umask of whoever filled the directory, which here closes everything."""
+    for path in (stack, *stack.rglob("*")):
+        if "secrets" not in path.relative_to(stack).parts:
+            assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+def test_an_interrupted_run_leaves_no_halves(tmp_path):
+    """Stopped in the middle of each kind of file by a disk that is full: the next run heals it."""
+    directory = tmp_path / "telemetry"
+    for tool in ("sed", "od", "chown"):
+        stub = tmp_path / tool / tool
+        stub.parent.mkdir()
+        stub.write_text("#!/bin/sh\necho half\nexit 1\n")
+        stub.chmod(0o755)
+        path = {"PATH": f"{stub.parent}:{os.environ['PATH']}"}
+        assert fill(directory, env=os.environ | path).returncode != 0, tool
+    assert fill(directory).returncode == 0
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    assert [file for file in files if file.suffix == ".new"] == []
+    for file in files:
+        assert file.read_bytes() != b"half\n", file
+    for secret, user in (("kotormodsync_signing_secret", 65532), ("grafana_admin_password", 472)):
+        info = (directory / "secrets" / secret).stat()
+        assert (info.st_size, info.st_uid) == (64, user)
+
+
+def test_memory_for_what_strangers_can_take(project):
+    """docs/configuration.md, server.max_connections: near twice that while buffers grow."""
+    sigpost = project["services"]["sigpost"]
+    connections = int(sigpost["environment"]["SIGPOST_SERVER_MAX_CONNECTIONS"])
+    assert 2 * connections * (4 + 0.5) * 2**20 < int(sigpost["mem_limit"])
 
 
 def test_a_second_run_changes_nothing(stack):
