@@ -22,7 +22,9 @@ CONFFILES = [
 
 @pytest.fixture(scope="module")
 def deb(tmp_path_factory):
-    return run(TREE / "deploy" / "package", tmp_path_factory.mktemp("deb")).strip()
+    # By a builder whose umask closes everything: it must not be found again in the package.
+    package = [TREE / "deploy" / "package", tmp_path_factory.mktemp("deb")]
+    return run("sh", "-c", 'umask 077; exec "$0" "$@"', *package).strip()
 
 
 def test_it_holds_what_its_lists_say(deb, tmp_path):
@@ -32,6 +34,8 @@ def test_it_holds_what_its_lists_say(deb, tmp_path):
     assert sorted(conffiles) == sorted(in_etc)
     assert set(CONFFILES) <= set(conffiles)
     assert (tmp_path / "etc/sigpost/credentials").stat().st_mode & 0o777 == 0o700
+    for place in ("etc/sigpost", "etc/sigpost/templates", "usr/bin", "usr/share/doc/sigpost"):
+        assert (tmp_path / place).stat().st_mode & 0o777 == 0o755, place
     unit = (tmp_path / "usr/lib/systemd/system/sigpost.service").read_text()
     program = re.search(r"^ExecStart=(\S+)$", unit, re.M)[1]
     assert (tmp_path / program.lstrip("/")).stat().st_mode & 0o111
