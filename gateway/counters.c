@@ -7,8 +7,8 @@ static const double DURATION_BOUNDS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
                                          0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 
 /* Either side of 0, up to the default auth.window. */
-static const double AGE_BOUNDS[] = {-240, -120, -60, -30, -10, -5,  -2, 0,
-                                    2,    5,    10,  30,  60,  120, 240};
+static const double AGE_BOUNDS[] = {-240, -120, -60, -30, -10, -5,  -2,  0,  2,
+                                    5,    10,   30,  60,  120, 150, 180, 240};
 
 void counters_register(struct counters *counters, struct metrics *metrics)
 {

@@ -65,7 +65,8 @@ static bool verify(struct ingest *in)
     if (verify_request(in->worker, in->req, http_path(in->req), in->now_ns, in->started_ns,
                        &in->proof)) {
         in->verdict = in->proof.verdict;
-        if (in->verdict == REASON_OK && in->proof.claim.timestamp_text.len != 0) {
+        if (in->verdict == REASON_OK && in->proof.claim.timestamp_text.len != 0 &&
+            !in->proof.canary) {
             counters_signature_age(&in->worker->gateway->counters,
                                    in->now_ns / NS_PER_SECOND - in->proof.claim.timestamp);
         }

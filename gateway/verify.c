@@ -146,7 +146,8 @@ static bool is_canary(const struct judge *in)
 /* Our own canary is left out: a key that only it uses is in nobody's hands. */
 static bool count_use(struct judge *in)
 {
-    if (is_canary(in)) {
+    in->out->canary = is_canary(in);
+    if (in->out->canary) {
         return true;
     }
     key_usage_count(in->worker->key_uses, in->out->key.key_id, in->out->headers.version,

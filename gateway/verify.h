@@ -10,6 +10,7 @@ struct verification {
     struct signature_headers headers; /* as found, also when refused: for the log */
     struct signature_claim claim;     /* all absent for an unsigned request that was let in */
     struct keyring_match key;         /* good until the worker's next request */
+    bool canary; /* signed by ourselves: says nothing of clients and their clocks */
     unsigned retry_after_s;
     char detail[160]; /* for the client, behind the verdict's own words; may be empty */
 };
