@@ -3,12 +3,14 @@
 import os
 import re
 import subprocess
+import urllib.request
 
 import pytest
+import yaml
 from harness import collector as collector_module
 from harness import payload
 from harness.collector import config_options
-from harness.process import Process, wait_until
+from harness.process import TREE, Process, wait_until
 
 OVERLAYS = [(), ("remote-write",), ("backend",), ("remote-write", "backend")]
 
@@ -73,6 +75,51 @@ def test_scraped(house):
     )
     wait_until(lambda: gateway.health()["spool_records"] == 0, 10, "all three to be taken")
     assert gateway.ready().status == 200
+
+
+def shipped_jobs(gateway, collector):
+    """The scrape jobs of deploy/prometheus, with the ports of these."""
+    ports = {
+        "sigpost:8080": gateway.port,
+        "collector:8888": collector.own,
+        "collector:8889": collector.prometheus,
+    }
+    jobs = yaml.safe_load((TREE / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    for job in jobs:
+        (target,) = job["static_configs"][0]["targets"]
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[target]}"]}]
+    return jobs
+
+
+def shown(port, path):
+    """The names of the series that are there to be scraped."""
+    page = urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).read().decode()
+    return set(re.findall(r"^(\w+){", page, re.M))
+
+
+@pytest.mark.heavy
+def test_no_client_passes_for_the_gateway(house):
+    """Well signed, under the gateway's names and under its job: it reaches what is scraped, both
+    ways, and Prometheus leaves it there."""
+    collector = house.deployed_collector()
+    destinations = [{"type": "fleet"}, {"type": "otlp", "url": collector.url}]
+    gateway = house.gateway({"export": {"destinations": destinations, "batch_age": "50ms"}})
+    prometheus = house.prometheus(more={"scrape_configs": shipped_jobs(gateway, collector)})
+    forged = {"job": "sigpost", "instance": "forged"}
+    for name in ("sigpost_spool_refused_total", "claims.a.job"):
+        body = payload.metrics(name, 7, forged).replace(b"service.name", b"service.none")
+        assert gateway.send("metrics", body).status == 200
+    for port, path in ((collector.prometheus, "/metrics"), (gateway.port, "/metrics/clients")):
+        wait_until(lambda: {"sigpost_spool_refused_total", "claims_a_job_total"} <= shown(port, path))
+    # Where Prometheus has these, it was shown those.
+    send_three(gateway)
+    for job in ("kotormodsync/KOTORModSync", "sigpost-clients"):
+        prometheus.wait_value(f'kotormodsync_events_total{{job="{job}"}}', 7)
+    prometheus.wait_value('up{job="sigpost"}', 1)
+    assert prometheus.query('claims_a_job_total{job="sigpost"}') == []
+    refused = [labels for labels, _ in prometheus.query("sigpost_spool_refused_total")]
+    assert refused and all(labels["job"] == "sigpost" for labels in refused)
+    assert {labels["instance"] for labels in refused} == {f"127.0.0.1:{gateway.port}"}
 
 
 @pytest.mark.heavy

@@ -78,6 +78,14 @@ def test_the_unit_gives_the_daemon_little(tmp_path):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def test_systemd_never_gives_up_on_it():
+    """docs/systemd.md: everything but a wrong setting is tried again, after a second."""
+    sections = (TREE / "deploy/systemd/sigpost.service.in").read_text().split("\n[")
+    said = {section.split("]")[0].strip("["): section.split("\n") for section in sections}
+    assert "StartLimitIntervalSec=0" in said["Unit"]
+    assert {"Restart=always", "RestartSec=1", "RestartPreventExitStatus=2"} <= set(said["Service"])
+
+
 def calls_of(group):
     """The system calls of a systemd filter group, groups within it unfolded."""
     said = subprocess.check_output(["systemd-analyze", "syscall-filter", group], text=True)
