@@ -97,7 +97,7 @@ Test(room, a_quota_below_two_segments_shortens_them)
     fixture_open(&f, &options);
     struct spool_reader *reader = reader_open(&f, "otlp");
     append_and_deliver(reader, 1, 1);
-    longest = 2 * options.max_payload;
+    longest = UINT64_C(2) * options.max_payload;
     append_and_deliver(reader, 2, 60); /* several segments */
     spool_reader_close(reader);
 }
