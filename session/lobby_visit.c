@@ -124,55 +124,44 @@ static bool meet(struct lobby *lobby, struct slice text, int64_t now_ns, uint64_
     return *inside != NULL || *waiting != NULL;
 }
 
-void lobby_look(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+/* Somebody looks (`acts`: is active), and is shown what came of it, or not. Returns whether they
+ * have a slot or a place in line. */
+static bool visit(struct lobby *lobby, struct slice text, bool acts, bool shown, int64_t now_ns,
+                  struct lobby_view *out)
 {
     uint64_t id[2];
     struct person *inside;
     struct person *waiting;
     bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
-    if (waiting != NULL) {
+    if (inside != NULL && acts) {
+        touch(lobby, inside, now_ns);
+    } else if (waiting != NULL && shown) {
         lobby_hear(lobby, waiting, now_ns);
-    }
-    lobby_describe(lobby, known ? id : NULL, out);
-}
-
-void lobby_glance(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
-{
-    uint64_t id[2];
-    struct person *inside;
-    struct person *waiting;
-    bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
-    if (waiting != NULL) {
+    } else if (waiting != NULL) {
         touch(lobby, waiting, now_ns);
     }
     lobby_describe(lobby, known ? id : NULL, out);
+    return known;
 }
 
-void lobby_guard(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+void lobby_look(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
 {
-    uint64_t id[2];
-    struct person *inside;
-    struct person *waiting;
-    bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
-    if (known) {
-        touch(lobby, inside != NULL ? inside : waiting, now_ns);
-    }
-    lobby_describe(lobby, known ? id : NULL, out);
+    visit(lobby, text, false, true, now_ns, out);
 }
 
 bool lobby_touch(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
 {
-    uint64_t id[2];
-    struct person *inside;
-    struct person *waiting;
-    bool known = meet(lobby, text, now_ns, id, &inside, &waiting);
-    if (inside != NULL) {
-        touch(lobby, inside, now_ns);
-    } else if (waiting != NULL) {
-        lobby_hear(lobby, waiting, now_ns);
-    }
-    lobby_describe(lobby, known ? id : NULL, out);
-    return known;
+    return visit(lobby, text, true, true, now_ns, out);
+}
+
+void lobby_glance(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+{
+    visit(lobby, text, false, false, now_ns, out);
+}
+
+void lobby_guard(struct lobby *lobby, struct slice text, int64_t now_ns, struct lobby_view *out)
+{
+    visit(lobby, text, true, false, now_ns, out);
 }
 
 bool lobby_append(struct lobby *lobby, const struct person *person, int64_t now_ns)
