@@ -177,25 +177,26 @@ static bool check_rooms(const struct config *config, struct result *why)
     return spool_check_sizes(&options, why) && destinations_check(config, why);
 }
 
-/* What fails here is the configuration's fault. */
-static bool open_checked(struct gateway *gateway, struct result *why)
+/* What fails here is the configuration's fault. What was opened is the caller's to close, also
+ * then. */
+static bool open_checked(const struct config *config, struct metrics *metrics,
+                         struct keyring **keyring, struct bearer **bearer, struct result *why)
 {
-    const struct config *config = gateway_config(gateway);
-    gateway->keyring = open_keyring(config, gateway->metrics, why);
-    gateway->bearer = gateway->keyring != NULL ? bearer_open(config, why) : NULL;
-    return gateway->bearer != NULL && check_rooms(config, why);
+    *keyring = open_keyring(config, metrics, why);
+    *bearer = *keyring != NULL ? bearer_open(config, why) : NULL;
+    return *bearer != NULL && check_rooms(config, why);
 }
 
 bool gateway_check(const struct config *config, struct result *why)
 {
-    struct keyring *keyring = init_secure_memory(why) ? open_keyring(config, NULL, why) : NULL;
-    if (keyring == NULL) {
-        return false;
-    }
-    keyring_close(keyring);
-    struct bearer *bearer = bearer_open(config, why);
+    struct keyring *keyring = NULL;
+    struct bearer *bearer = NULL;
+    bool good = init_secure_memory(why) && open_checked(config, NULL, &keyring, &bearer, why);
     bearer_close(bearer);
-    return bearer != NULL && check_rooms(config, why);
+    if (keyring != NULL) {
+        keyring_close(keyring);
+    }
+    return good;
 }
 
 struct gateway *gateway_open(struct config *config, bool *bad_config, struct result *why)
@@ -226,7 +227,7 @@ struct gateway *gateway_open(struct config *config, bool *bad_config, struct res
     if (!init_secure_memory(why)) {
         goto failed;
     }
-    if (!open_checked(gateway, why)) {
+    if (!open_checked(config, gateway->metrics, &gateway->keyring, &gateway->bearer, why)) {
         *bad_config = true;
         goto failed;
     }
